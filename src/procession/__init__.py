@@ -1,0 +1,1 @@
+"""One durable process API over long-running work."""

@@ -1,0 +1,1 @@
+"""The command line (written later in this file's life)."""
