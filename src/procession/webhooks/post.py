@@ -1,0 +1,65 @@
+"""One POST: out it goes, and whatever happens becomes an `Answer`."""
+
+import asyncio
+
+from aiohttp import ClientError, ClientResponse, ClientSession
+
+from procession.webhooks.delivery import Answer, retry_after_ms
+from procession.webhooks.guard import AddressGuard, UrlRefused
+
+USER_AGENT = "phonefarm-callback/1.0"
+ERROR_CHARS_MAX = 500
+
+_HEADERS = {
+    "Content-Type": "application/json",
+    "User-Agent": USER_AGENT,
+    "Accept-Encoding": "identity",
+}
+
+
+async def post(
+    session: ClientSession,
+    guard: AddressGuard,
+    url: str,
+    *,
+    headers: dict[str, str],
+    body: bytes,
+    now_ms: int,
+    answer_bytes_max: int,
+) -> Answer:
+    """Send `body` once. Never raises for what the other side or the network does.
+
+    The status decides: once it has arrived, a body that is cut off is noted but changes nothing.
+    At most `answer_bytes_max` bytes of the answer are read; then the connection is closed.
+    """
+    loop = asyncio.get_running_loop()
+    begun_s = loop.time()
+    status: int | None = None
+    error: str | None = None
+    asked_ms: int | None = None
+    head = bytearray()
+    try:
+        target = guard.check_url(url)
+        async with session.post(
+            target.url, data=body, headers=_HEADERS | headers, allow_redirects=False
+        ) as response:
+            status = response.status
+            asked_ms = retry_after_ms(response.headers.get("Retry-After"), now_ms)
+            await _read(response, head, answer_bytes_max)
+    except TimeoutError:
+        error = "no complete answer in time"
+    except (UrlRefused, ClientError, OSError) as problem:
+        error = f"{type(problem).__name__}: {problem}"[:ERROR_CHARS_MAX]
+    duration_ms = round((loop.time() - begun_s) * 1_000)
+    return Answer(status, error, duration_ms, bytes(head), asked_ms)
+
+
+async def _read(response: ClientResponse, head: bytearray, bytes_max: int) -> None:
+    """Fill `head` as far as the answer goes; a longer one costs its connection."""
+    while len(head) < bytes_max:
+        chunk = await response.content.read(bytes_max - len(head))
+        if not chunk:
+            return
+        head += chunk
+    if not response.content.at_eof():
+        response.close()
