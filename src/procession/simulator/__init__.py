@@ -1,0 +1,1 @@
+"""Phones made of software, which real adb programs talk to over TCP."""
