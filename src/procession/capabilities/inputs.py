@@ -11,9 +11,10 @@ from procession.capabilities.capability import Capability
 from procession.capabilities.errors import InputInvalid
 
 VALUE_CHARS_MAX = 60
-PATH = re.compile(r"^(?P<rule>.*?)(?: - at `(?P<path>[^`]*)`)?$", re.DOTALL)
+SENTENCE = re.compile(r"(?P<rule>.*?)(?: - at `(?P<path>[^`]*)`)?", re.DOTALL)
 PATH_PART = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
-MISSING_FIELD = re.compile(r"^Object missing required field `([^`]+)`$")
+MISSING_FIELD = re.compile(r"Object missing required field `([^`]+)`")
+UNKNOWN_FIELD = re.compile(r"Object contains unknown field `([^`]+)`")
 MISSING = object()
 
 
@@ -25,7 +26,7 @@ def decode_inputs(capability: Capability, raw: bytes) -> Any:
     try:
         return msgspec.json.decode(raw, type=capability.Input or dict[str, Any])
     except msgspec.ValidationError as refusal:
-        raise _explained(str(refusal), raw) from None
+        raise _explained(capability, str(refusal), raw) from None
     except msgspec.DecodeError as refusal:
         raise InputInvalid("", f"inputs are not JSON: {refusal}") from None
 
@@ -40,28 +41,52 @@ def input_schema(capability: Capability) -> dict[str, Any]:
     return {**schema, "$defs": parts} if parts else schema
 
 
-def _explained(refusal: str, raw: bytes) -> InputInvalid:
-    """The library's sentence, with the value it is about and a JSON pointer."""
-    match = PATH.match(refusal)
+def located(refusal: str) -> tuple[list[str | int], str]:
+    """Take msgspec's sentence apart: the path to the value, and the rule it breaks."""
+    match = SENTENCE.fullmatch(refusal)
     rule, path = (match["rule"], match["path"] or "") if match else (refusal, "")
     parts: list[str | int] = [
         int(index) if index else key for key, index in PATH_PART.findall(path.split("[...]")[0])
     ]
-    missing = MISSING_FIELD.match(rule)
-    if missing:
-        parts.append(missing[1])
-        return InputInvalid(_pointer(parts), f"{_named(parts)} is required and missing")
+    for wording, plain in (
+        (MISSING_FIELD, "is required and missing"),
+        (UNKNOWN_FIELD, "is not known"),
+    ):
+        field = wording.fullmatch(rule)
+        if field:
+            return [*parts, field[1]], plain
+    return parts, rule[:1].lower() + rule[1:]
+
+
+def named(root: str, parts: list[str | int]) -> str:
+    """A path as people write it: `inputs.steps[2].action`."""
+    path = root + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts)
+    return path.removeprefix(".")
+
+
+def _explained(capability: Capability, refusal: str, raw: bytes) -> InputInvalid:
+    parts, rule = located(refusal)
     value = _value_at(raw, parts)
     shown = "" if value is MISSING else f" is {_short(value)}"
-    return InputInvalid(_pointer(parts), f"{_named(parts)}{shown}: {rule[:1].lower()}{rule[1:]}")
+    allowed = _words_allowed(input_schema(capability), parts) if "nvalid" in rule else []
+    must = f"must be one of {', '.join(allowed)}" if allowed else rule
+    return InputInvalid(_pointer(parts), f"{named('inputs', parts)}{shown}: {must}")
+
+
+def _words_allowed(schema: dict[str, Any], parts: list[str | int]) -> list[str]:
+    """The words a closed choice at this path allows; empty where the schema names none."""
+    node: dict[str, Any] = schema
+    for part in parts:
+        node = schema.get("$defs", {}).get(node.get("$ref", "").rpartition("/")[2], node)
+        if node.get("discriminator", {}).get("propertyName") == part:
+            return sorted(node["discriminator"]["mapping"])
+        node = node.get("items" if isinstance(part, int) else "properties", {})
+        node = node if isinstance(part, int) else node.get(part, {})
+    return [str(word) for word in node.get("enum", [])]
 
 
 def _pointer(parts: list[str | int]) -> str:
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
-
-
-def _named(parts: list[str | int]) -> str:
-    return "inputs" + "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in parts)
 
 
 def _value_at(raw: bytes, parts: list[str | int]) -> object:

@@ -130,6 +130,10 @@ def _loaded(entry: EntryPoint, catalog: Catalog) -> Capability:
 def _built_in() -> list[Capability]:
     from procession.capabilities.echo import Echo
     from procession.capabilities.fail import Fail
+    from procession.capabilities.fyp_warmup import FypWarmup
+    from procession.capabilities.keyword_warmup import KeywordWarmup
+    from procession.capabilities.maintenance import Maintenance
+    from procession.capabilities.post_video import PostVideo
     from procession.capabilities.sleep import Sleep
 
-    return [Echo(), Fail(), Sleep()]
+    return [Echo(), Fail(), FypWarmup(), KeywordWarmup(), Maintenance(), PostVideo(), Sleep()]
