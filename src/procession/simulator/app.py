@@ -155,6 +155,11 @@ class DemoApp:
             self.selected = False
             self.status = ""
 
+    def set_text(self, text: str) -> None:
+        """Put text into the focused field in place of what it holds."""
+        self.selected = True
+        self.type(text)
+
     def press_key(self, key: str) -> None:
         """A key of the names in `commands/touch.py`: del, enter, back, home, select_all."""
         if not self.foreground:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import zlib
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ from procession.simulator.app import ACTIVITY, PACKAGE
 from procession.simulator.commands.command import Call, Command, Output, refused, said
 
 TAKES_VALUE = ("-a", "-d", "-n", "-p", "-t", "-c", "-f", "--es", "--user")
+SET_TEXT = f"{PACKAGE}.SET_TEXT"
 ACTIVITIES = (ACTIVITY, f"{PACKAGE}/{PACKAGE}.MainActivity")
 
 
@@ -54,7 +56,21 @@ def am(call: Call) -> Output:
         if args[-1] == PACKAGE and verb != "kill":
             call.phone.app.stop()
         return Output(0)
+    if verb == "broadcast":
+        return _broadcast(call, args)
     return refused(f"Unknown command: {verb}", 255)
+
+
+def _broadcast(call: Call, args: list[str]) -> Output:
+    """The demo app listens for text to put into its focused field, for what no key types."""
+    if args[:4] != ["-a", SET_TEXT, "--es", "b64"] or len(args) != 5:
+        return said("Broadcast completed: result=0")
+    try:
+        text = base64.b64decode(args[4], validate=True).decode()
+    except ValueError:
+        return said("Broadcast completed: result=0, data=\"no UTF-8 text in base64\"")
+    call.phone.app.set_text(text)
+    return said("Broadcast completed: result=-1")
 
 
 def _start(call: Call, intent: Intent) -> Output:
