@@ -1,0 +1,1 @@
+"""The model: pure values and functions, without I/O, clock or chance."""

@@ -1,0 +1,120 @@
+"""Every setting of the server, with its unit, default and meaning: this file is their page."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta, Struct
+
+PREFIX = "PROCESSION_"
+
+
+class SettingInvalid(Exception):
+    """A setting breaks a rule."""
+
+
+class Settings(Struct, frozen=True, forbid_unknown_fields=True):
+    """Read from the command line, else `PROCESSION_<NAME>`, else the settings file (TOML)."""
+
+    database: Annotated[str, Meta(description="Where everything is kept: `sqlite:///file.db`.")] = (
+        "sqlite:///procession.db"
+    )
+    host: Annotated[str, Meta(description="Address to listen on.")] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535, description="Port to listen on; 0 picks one.")] = 8700
+    bootstrap_token: Annotated[
+        str, Meta(description="A token of 32 characters or more that gets every scope at start.")
+    ] = ""
+    lease_ms: Annotated[
+        int,
+        Meta(
+            ge=1_000,
+            le=600_000,
+            description="How long a run keeps its phone without a sign of life.",
+        ),
+    ] = 15_000
+    body_bytes_max: Annotated[
+        int, Meta(ge=1_024, le=16_777_216, description="Largest request body.")
+    ] = 262_144
+    body_ms_max: Annotated[
+        int, Meta(ge=100, le=600_000, description="How long a body, or a head, may take to arrive.")
+    ] = 10_000
+    requests_max: Annotated[
+        int, Meta(ge=1, description="Requests in work at once; more are answered 503.")
+    ] = 2_000
+    connections_max: Annotated[
+        int, Meta(ge=1, description="Open connections; more are closed at once.")
+    ] = 20_000
+    rate_per_s_max: Annotated[
+        int,
+        Meta(
+            ge=0, description="Requests per second and token; more are answered 429; 0: no limit."
+        ),
+    ] = 0
+    token_cache_ms: Annotated[
+        int,
+        Meta(ge=0, le=60_000, description="How long a token is believed without looking again."),
+    ] = 1_000
+    callback_allow: Annotated[
+        str, Meta(description="Networks callbacks may reach though not public, comma-separated.")
+    ] = ""
+    callback_secret: Annotated[
+        str, Meta(description="Secrets callbacks are signed with, newest first, comma-separated.")
+    ] = ""
+    callback_retries: Annotated[
+        str,
+        Meta(pattern="^(standard|none)$", description="`standard` schedule, or `none`: one try."),
+    ] = "standard"
+    retention_days: Annotated[
+        float, Meta(gt=0, le=36_500, description="How long finished processes are kept.")
+    ] = 30.0
+    drain_ms: Annotated[
+        int, Meta(ge=0, le=60_000, description="How long SIGTERM waits for requests under way.")
+    ] = 8_000
+    log_level: Annotated[
+        str,
+        Meta(
+            pattern="^(debug|info|warning|error)$", description="Least severe line that is logged."
+        ),
+    ] = "info"
+
+    def __post_init__(self) -> None:
+        if self.bootstrap_token and len(self.bootstrap_token) < 32:
+            raise ValueError("bootstrap_token must have at least 32 characters")
+        for network in words(self.callback_allow):
+            ip_network(network)
+
+
+def words(text: str) -> list[str]:
+    """The words of a comma-separated setting."""
+    return [word.strip() for word in text.split(",") if word.strip()]
+
+
+def read_settings(
+    given: Mapping[str, Any], environment: Mapping[str, str] = os.environ, file: Path | None = None
+) -> Settings:
+    """Settings from these sources, the first that has a value winning. Raises SettingInvalid."""
+    values: dict[str, Any] = {}
+    if file is not None:
+        values |= _file_values(file)
+    for field in msgspec.structs.fields(Settings):
+        name = PREFIX + field.name.upper()
+        if name in environment:
+            values[field.name] = environment[name]
+    values |= {name: value for name, value in given.items() if value is not None}
+    try:
+        return msgspec.convert(values, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        raise SettingInvalid(f"settings: {error}") from None
+
+
+def _file_values(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingInvalid(f"settings file {file}: {error}") from None

@@ -1,0 +1,28 @@
+"""What the store needs of a database connection."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
+
+Row = Sequence[Any]
+
+
+class Connection(Protocol):
+    """One connection. SQLite's methods answer without ever suspending; PostgreSQL's really wait."""
+
+    async def fetch(self, name: str, /, **values: Any) -> list[Row]: ...
+
+    async def execute(self, name: str, /, **values: Any) -> int:
+        """Run one writing statement; the number of rows it touched."""
+        ...
+
+    async def execute_many(self, name: str, /, rows: Iterable[Row]) -> int:
+        """Run a writing statement once a row, values in the order of its parameters."""
+        ...
+
+    async def begin(self) -> None: ...
+
+    async def commit(self) -> None: ...
+
+    async def rollback(self) -> None: ...

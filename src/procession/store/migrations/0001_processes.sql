@@ -1,0 +1,176 @@
+-- The first schema. Times are integer milliseconds, JSON is text, what a query filters on is a
+-- column. What must never be written is refused here, whatever the code above believes.
+
+CREATE TABLE tenant (
+  tenant_id INTEGER PRIMARY KEY,
+  name TEXT NOT NULL UNIQUE,
+  created_ms BIGINT NOT NULL
+);
+
+CREATE TABLE token (
+  token_id TEXT PRIMARY KEY,
+  tenant_id INTEGER NOT NULL REFERENCES tenant (tenant_id),
+  name TEXT NOT NULL,
+  token_hash TEXT NOT NULL UNIQUE,
+  scopes TEXT NOT NULL,
+  namespace TEXT NOT NULL,
+  created_ms BIGINT NOT NULL,
+  revoked_ms BIGINT
+);
+
+-- finished exactly when finished_ms is set; the version is the number of the last event.
+CREATE TABLE process (
+  number INTEGER PRIMARY KEY,
+  process_id TEXT NOT NULL UNIQUE,
+  tenant_id INTEGER NOT NULL,
+  namespace TEXT NOT NULL,
+  process_type TEXT NOT NULL,
+  system TEXT NOT NULL,
+  request_id TEXT NOT NULL,
+  created_ms BIGINT NOT NULL,
+  request TEXT NOT NULL,
+  version INTEGER NOT NULL CHECK (version > 0),
+  state TEXT NOT NULL CHECK (state IN ('accepted', 'queued', 'running', 'retrying', 'waiting',
+    'cancelling', 'completed', 'partial', 'failed', 'cancelled')),
+  due_ms BIGINT,
+  finished_ms BIGINT,
+  phone_id TEXT,
+  account_id TEXT,
+  standing TEXT NOT NULL,
+  CHECK ((finished_ms IS NOT NULL) = (state IN ('completed', 'partial', 'failed', 'cancelled'))),
+  UNIQUE (tenant_id, process_type, system, request_id)
+);
+CREATE INDEX process_due ON process (due_ms) WHERE due_ms IS NOT NULL;
+CREATE INDEX process_finished ON process (finished_ms) WHERE finished_ms IS NOT NULL;
+
+-- An item holds its phone exactly while it has a lease, even when it has ended already.
+CREATE TABLE item (
+  number INTEGER PRIMARY KEY,
+  item_id TEXT NOT NULL UNIQUE,
+  process_id TEXT NOT NULL,
+  tenant_id INTEGER NOT NULL,
+  capability TEXT NOT NULL,
+  queue TEXT NOT NULL,
+  step TEXT NOT NULL,
+  state TEXT NOT NULL CHECK (state IN ('scheduled', 'queued', 'claimed', 'running', 'retrying',
+    'waiting', 'completed', 'failed', 'cancelled')),
+  attempt INTEGER NOT NULL,
+  attempts_max INTEGER NOT NULL,
+  lost INTEGER NOT NULL,
+  due_ms BIGINT,
+  lease_ms BIGINT,
+  run_until_ms BIGINT,
+  stop_order TEXT NOT NULL CHECK (stop_order IN ('none', 'soft', 'hard')),
+  phone_id TEXT,
+  account_id TEXT,
+  agent_id TEXT,
+  percent REAL,
+  claimed_ms BIGINT,
+  started_ms BIGINT,
+  finished_ms BIGINT,
+  inputs TEXT,
+  error TEXT,
+  result TEXT NOT NULL,
+  CHECK ((finished_ms IS NOT NULL) = (state IN ('completed', 'failed', 'cancelled'))),
+  CHECK (state NOT IN ('claimed', 'running') OR lease_ms IS NOT NULL),
+  CHECK (lease_ms IS NULL OR (phone_id IS NOT NULL AND due_ms IS NOT NULL))
+);
+CREATE UNIQUE INDEX one_run_per_phone ON item (tenant_id, phone_id) WHERE lease_ms IS NOT NULL;
+CREATE INDEX item_waiting ON item (tenant_id, queue, number) WHERE state = 'queued';
+CREATE INDEX item_due ON item (due_ms) WHERE due_ms IS NOT NULL;
+
+CREATE TABLE event (
+  process_id TEXT NOT NULL,
+  seq INTEGER NOT NULL,
+  name TEXT NOT NULL,
+  at_ms BIGINT NOT NULL,
+  data TEXT NOT NULL,
+  standing TEXT NOT NULL,
+  PRIMARY KEY (process_id, seq)
+);
+
+CREATE TABLE delivery (
+  delivery_id INTEGER PRIMARY KEY,
+  process_id TEXT NOT NULL,
+  seq INTEGER NOT NULL,
+  state TEXT NOT NULL CHECK (state IN ('pending', 'delivered', 'failed')),
+  attempt INTEGER NOT NULL,
+  due_ms BIGINT,
+  tries TEXT NOT NULL,
+  UNIQUE (process_id, seq),
+  CHECK ((due_ms IS NOT NULL) = (state = 'pending'))
+);
+CREATE INDEX delivery_due ON delivery (due_ms, delivery_id) WHERE due_ms IS NOT NULL;
+
+CREATE TABLE account (
+  tenant_id INTEGER NOT NULL,
+  account_id TEXT NOT NULL,
+  phone_id TEXT,
+  app TEXT,
+  labels TEXT NOT NULL,
+  active INTEGER NOT NULL,
+  created_ms BIGINT NOT NULL,
+  PRIMARY KEY (tenant_id, account_id)
+);
+
+CREATE TABLE agent (
+  agent_id TEXT NOT NULL,
+  tenant_id INTEGER NOT NULL,
+  token_id TEXT NOT NULL,
+  version TEXT NOT NULL,
+  capabilities TEXT NOT NULL,
+  registered_ms BIGINT NOT NULL,
+  seen_ms BIGINT NOT NULL,
+  draining INTEGER NOT NULL,
+  PRIMARY KEY (tenant_id, agent_id)
+);
+
+CREATE TABLE phone (
+  tenant_id INTEGER NOT NULL,
+  phone_id TEXT NOT NULL,
+  agent_id TEXT,
+  health TEXT NOT NULL,
+  serial TEXT NOT NULL,
+  labels TEXT NOT NULL,
+  paused INTEGER NOT NULL,
+  battery_percent INTEGER,
+  temperature_c REAL,
+  storage_free_mb INTEGER,
+  detail TEXT NOT NULL,
+  seen_ms BIGINT,
+  PRIMARY KEY (tenant_id, phone_id)
+);
+
+CREATE TABLE output (
+  item_id TEXT NOT NULL,
+  attempt INTEGER NOT NULL,
+  process_id TEXT NOT NULL,
+  text TEXT NOT NULL,
+  truncated INTEGER NOT NULL,
+  PRIMARY KEY (item_id, attempt)
+);
+
+CREATE TABLE snapshot (
+  tenant_id INTEGER NOT NULL,
+  account_id TEXT NOT NULL,
+  strategy_version INTEGER NOT NULL,
+  strategy_synced_ms BIGINT NOT NULL,
+  body TEXT NOT NULL,
+  updated_ms BIGINT NOT NULL,
+  PRIMARY KEY (tenant_id, account_id)
+);
+
+CREATE TABLE audit (
+  number INTEGER PRIMARY KEY,
+  tenant_id INTEGER NOT NULL,
+  token_id TEXT NOT NULL,
+  action TEXT NOT NULL,
+  subject TEXT NOT NULL,
+  data TEXT NOT NULL,
+  at_ms BIGINT NOT NULL
+);
+
+CREATE TABLE meta (
+  name TEXT PRIMARY KEY,
+  value TEXT NOT NULL
+);

@@ -1,0 +1,82 @@
+-- get_account: one account of a tenant
+SELECT account_id, phone_id, app, labels, active FROM account
+WHERE tenant_id = :tenant_id AND account_id = :account_id;
+
+-- list_accounts: all accounts of a tenant
+SELECT account_id, phone_id, app, labels, active FROM account
+WHERE tenant_id = :tenant_id ORDER BY account_id;
+
+-- insert_account: a taken id inserts nothing
+INSERT INTO account (tenant_id, account_id, phone_id, app, labels, active, created_ms)
+VALUES (:tenant_id, :account_id, :phone_id, :app, :labels, :active, :created_ms)
+ON CONFLICT (tenant_id, account_id) DO NOTHING;
+
+-- update_account: the whole editable part
+UPDATE account SET phone_id = :phone_id, app = :app, labels = :labels, active = :active
+WHERE tenant_id = :tenant_id AND account_id = :account_id;
+
+-- get_phone: one phone of a tenant
+SELECT phone_id, agent_id, health, serial, labels, paused, battery_percent, temperature_c,
+  storage_free_mb, detail, seen_ms
+FROM phone WHERE tenant_id = :tenant_id AND phone_id = :phone_id;
+
+-- list_phones: all phones of a tenant
+SELECT phone_id, agent_id, health, serial, labels, paused, battery_percent, temperature_c,
+  storage_free_mb, detail, seen_ms
+FROM phone WHERE tenant_id = :tenant_id ORDER BY phone_id;
+
+-- phone_leases: what holds the phones of a tenant
+SELECT phone_id, item_id, process_id, lease_ms FROM item
+WHERE tenant_id = :tenant_id AND phone_id IN {phone_ids} AND lease_ms IS NOT NULL;
+
+-- put_phone: a phone registers itself through its agent; labels and pause are the operator's
+INSERT INTO phone (tenant_id, phone_id, agent_id, health, serial, labels, paused,
+  battery_percent, temperature_c, storage_free_mb, detail, seen_ms)
+VALUES (:tenant_id, :phone_id, :agent_id, :health, :serial, '[]', 0,
+  :battery_percent, :temperature_c, :storage_free_mb, :detail, :seen_ms)
+ON CONFLICT (tenant_id, phone_id) DO UPDATE SET agent_id = excluded.agent_id,
+  health = excluded.health, serial = excluded.serial, battery_percent = excluded.battery_percent,
+  temperature_c = excluded.temperature_c, storage_free_mb = excluded.storage_free_mb,
+  detail = excluded.detail, seen_ms = excluded.seen_ms;
+
+-- edit_phone: the operator's part
+UPDATE phone SET labels = :labels, paused = :paused
+WHERE tenant_id = :tenant_id AND phone_id = :phone_id;
+
+-- silence_phones: an agent that has not been heard of makes its phones unreachable
+UPDATE phone SET health = 'offline', detail = 'its agent is silent'
+WHERE health <> 'offline' AND seen_ms < :before_ms;
+
+-- put_agent: the same id again replaces the earlier life; another token's agent is left alone
+INSERT INTO agent (agent_id, tenant_id, token_id, version, capabilities, registered_ms, seen_ms,
+  draining)
+VALUES (:agent_id, :tenant_id, :token_id, :version, :capabilities, :now_ms, :now_ms, 0)
+ON CONFLICT (tenant_id, agent_id) DO UPDATE SET version = excluded.version,
+  capabilities = excluded.capabilities, registered_ms = excluded.registered_ms,
+  seen_ms = excluded.seen_ms, draining = 0
+WHERE agent.token_id = excluded.token_id;
+
+-- get_agent: who an agent is and whose token it registered with
+SELECT agent_id, token_id, seen_ms, draining FROM agent
+WHERE tenant_id = :tenant_id AND agent_id = :agent_id;
+
+-- see_agent: it was heard of
+UPDATE agent SET seen_ms = :now_ms WHERE tenant_id = :tenant_id AND agent_id = :agent_id;
+
+-- drain_agent: it takes no more work
+UPDATE agent SET draining = 1 WHERE tenant_id = :tenant_id AND agent_id = :agent_id;
+
+-- list_agents: all agents of a tenant
+SELECT agent_id, version, registered_ms, seen_ms, draining FROM agent
+WHERE tenant_id = :tenant_id ORDER BY agent_id;
+
+-- get_snapshot: the runtime snapshot of an account
+SELECT strategy_version, strategy_synced_ms, body FROM snapshot
+WHERE tenant_id = :tenant_id AND account_id = :account_id;
+
+-- put_snapshot: only ever replaced by a newer one
+INSERT INTO snapshot (tenant_id, account_id, strategy_version, strategy_synced_ms, body, updated_ms)
+VALUES (:tenant_id, :account_id, :strategy_version, :strategy_synced_ms, :body, :now_ms)
+ON CONFLICT (tenant_id, account_id) DO UPDATE SET strategy_version = excluded.strategy_version,
+  strategy_synced_ms = excluded.strategy_synced_ms, body = excluded.body,
+  updated_ms = excluded.updated_ms;

@@ -1,0 +1,84 @@
+-- insert_item: planned work, waiting in its queue
+INSERT INTO item (item_id, process_id, tenant_id, capability, queue, step, state, attempt,
+  attempts_max, lost, due_ms, lease_ms, run_until_ms, stop_order, phone_id, account_id, agent_id,
+  percent, claimed_ms, started_ms, finished_ms, inputs, error, result)
+VALUES (:item_id, :process_id, :tenant_id, :capability, :queue, :step, :state, :attempt,
+  :attempts_max, :lost, :due_ms, :lease_ms, :run_until_ms, :stop_order, :phone_id, :account_id,
+  :agent_id, :percent, :claimed_ms, :started_ms, :finished_ms, :inputs, :error, :result);
+
+-- update_item: the state and attempt read under the process's lock guard the write
+UPDATE item SET state = :state, attempt = :attempt, attempts_max = :attempts_max, lost = :lost,
+  due_ms = :due_ms, lease_ms = :lease_ms, run_until_ms = :run_until_ms, stop_order = :stop_order,
+  phone_id = :phone_id, account_id = :account_id, agent_id = :agent_id, percent = :percent,
+  claimed_ms = :claimed_ms, started_ms = :started_ms, finished_ms = :finished_ms, error = :error,
+  result = :result
+WHERE item_id = :item_id AND attempt = :attempt_before AND state = :state_before;
+
+-- get_items: the items a decision touches
+SELECT item_id, process_id, tenant_id, capability, queue, step, state, attempt, attempts_max,
+  lost, due_ms, lease_ms, run_until_ms, stop_order, phone_id, account_id, agent_id, percent,
+  claimed_ms, started_ms, finished_ms, inputs, error, result
+FROM item WHERE item_id IN {item_ids};
+
+-- get_process_items: a range of ids is all items of a process
+SELECT item_id, process_id, tenant_id, capability, queue, step, state, attempt, attempts_max,
+  lost, due_ms, lease_ms, run_until_ms, stop_order, phone_id, account_id, agent_id, percent,
+  claimed_ms, started_ms, finished_ms, inputs, error, result
+FROM item
+WHERE item_id > :after AND item_id <= :last_item_id AND process_id = :process_id
+ORDER BY item_id LIMIT :limit;
+
+-- completed_item_ids: for the record of a fan-out
+SELECT item_id FROM item
+WHERE item_id > :process_id AND item_id <= :last_item_id AND process_id = :process_id
+  AND state = 'completed'
+ORDER BY item_id;
+
+-- due_items: time itself decides about these
+SELECT item_id, process_id FROM item WHERE due_ms IS NOT NULL AND due_ms <= :now_ms
+ORDER BY due_ms LIMIT :limit;
+
+-- extend_leases: the server was down; nobody could renew, so nobody loses a lease by it
+UPDATE item SET lease_ms = lease_ms + :extra_ms, due_ms = due_ms + :extra_ms
+WHERE lease_ms IS NOT NULL AND due_ms IS NOT NULL AND lease_ms > :since_ms;
+
+-- free_phones: which of these phones may take work now: own agent, healthy, not paused, not held
+SELECT phone_id, labels FROM phone
+WHERE tenant_id = :tenant_id AND agent_id = :agent_id AND health = 'available' AND paused = 0
+  AND phone_id IN {phone_ids}
+  AND NOT EXISTS (SELECT 1 FROM item i WHERE i.tenant_id = phone.tenant_id
+    AND i.phone_id = phone.phone_id AND i.lease_ms IS NOT NULL);
+
+-- queue_head: the oldest waiting items of one queue; never walks past items it cannot have
+SELECT number, item_id, process_id FROM item
+WHERE tenant_id = :tenant_id AND queue = :queue AND state = 'queued'
+ORDER BY number LIMIT :limit;
+
+-- phone_lease: the item that holds a phone
+SELECT item_id, process_id, tenant_id, capability, queue, step, state, attempt, attempts_max,
+  lost, due_ms, lease_ms, run_until_ms, stop_order, phone_id, account_id, agent_id, percent,
+  claimed_ms, started_ms, finished_ms, inputs, error, result
+FROM item WHERE tenant_id = :tenant_id AND phone_id = :phone_id AND lease_ms IS NOT NULL;
+
+-- agent_orders: the runs of one agent that are to stop
+SELECT i.item_id, i.attempt, i.stop_order FROM item i
+JOIN phone p ON p.tenant_id = i.tenant_id AND p.phone_id = i.phone_id
+WHERE p.tenant_id = :tenant_id AND p.agent_id = :agent_id AND i.lease_ms IS NOT NULL
+  AND i.stop_order <> 'none';
+
+-- queue_ahead: how many items wait before this one, counted up to a cap
+SELECT count(*) FROM (SELECT 1 FROM item
+  WHERE tenant_id = :tenant_id AND queue = :queue AND state = 'queued'
+    AND item_id < :item_id LIMIT 1000) AS ahead;
+
+-- queue_length: how many items wait in a queue, counted up to a cap
+SELECT count(*) FROM (SELECT 1 FROM item
+  WHERE tenant_id = :tenant_id AND queue = :queue AND state = 'queued' LIMIT 10000) AS waiting;
+
+-- put_output: the last word of an attempt wins
+INSERT INTO output (item_id, attempt, process_id, text, truncated)
+VALUES (:item_id, :attempt, :process_id, :text, :truncated)
+ON CONFLICT (item_id, attempt) DO UPDATE SET text = excluded.text, truncated = excluded.truncated;
+
+-- list_outputs: what the runs of an item printed
+SELECT attempt, text, truncated FROM output WHERE item_id = :item_id ORDER BY attempt;

@@ -1,0 +1,79 @@
+"""SQLite: open, begin, what a conflict is, and its two words of dialect."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from procession.store.connection import Row
+from procession.store.statements import Dialect, read_statements
+
+DIALECT = Dialect(placeholder="?{n}", each="(SELECT value FROM json_each({p}))", for_update="")
+BUSY_MS_MAX = 10_000
+STATEMENTS_MAX = 256
+
+
+class SqliteConnection:
+    """A connection whose methods are coroutines that end at their first step."""
+
+    def __init__(self, path: str, *, read_only: bool = False) -> None:
+        self._db = open_database(path, read_only=read_only)
+        self._statements = read_statements(DIALECT)
+
+    async def fetch(self, name: str, /, **values: Any) -> list[Row]:
+        text, parameters = self._bound(name, values)
+        return self._db.execute(text, parameters).fetchall()
+
+    async def execute(self, name: str, /, **values: Any) -> int:
+        text, parameters = self._bound(name, values)
+        return self._db.execute(text, parameters).rowcount
+
+    async def execute_many(self, name: str, /, rows: Iterable[Row]) -> int:
+        return self._db.executemany(self._statements[name].text, rows).rowcount
+
+    async def run_script(self, text: str) -> None:
+        """Run the statements of a migration inside the transaction that is open."""
+        for statement in text.split(";\n"):
+            if statement.strip():
+                self._db.execute(statement)
+
+    async def begin(self) -> None:
+        self._db.execute("BEGIN IMMEDIATE")
+
+    async def commit(self) -> None:
+        self._db.execute("COMMIT")
+
+    async def rollback(self) -> None:
+        if self._db.in_transaction:
+            self._db.execute("ROLLBACK")
+
+    def close(self) -> None:
+        self._db.close()
+
+    def _bound(self, name: str, values: dict[str, Any]) -> tuple[str, list[Any]]:
+        statement = self._statements[name]
+        return statement.text, [
+            json.dumps(value) if isinstance(value, list) else value
+            for value in map(values.__getitem__, statement.parameters)
+        ]
+
+
+def open_database(path: str, *, read_only: bool = False) -> sqlite3.Connection:
+    """A connection that waits for locks, writes ahead and syncs every commit to disk."""
+    if path != ":memory:" and not read_only:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+    db = sqlite3.connect(
+        path,
+        isolation_level=None,
+        check_same_thread=False,
+        cached_statements=STATEMENTS_MAX,
+        timeout=BUSY_MS_MAX / 1000,
+    )
+    db.execute("PRAGMA journal_mode=WAL")
+    db.execute("PRAGMA synchronous=FULL")
+    if read_only:
+        db.execute("PRAGMA query_only=ON")
+    return db

@@ -1,0 +1,175 @@
+"""One method a statement: rows in and out as core values. Used inside a turn and for reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from procession.core.process import Event, Item, Process, Standing, item_id_of
+from procession.store import rows
+from procession.store.connection import Connection, Row
+
+LATEST = 2**62
+ITEMS_MAX = 100_000
+
+
+class EventRead(NamedTuple):
+    """An event as the log shows it; `data` is JSON text."""
+
+    seq: int
+    name: str
+    at_ms: int
+    data: str
+
+
+class StandingRead(NamedTuple):
+    """How a process stood after one event."""
+
+    seq: int
+    name: str
+    at_ms: int
+    standing: Standing
+
+
+class Filter(NamedTuple):
+    """What a list shows; empty words match everything."""
+
+    states: tuple[str, ...] = ()
+    process_type: str = ""
+    phone_id: str = ""
+    account_id: str = ""
+    request_id: str = ""
+    namespace: str = ""
+    search: str = ""
+
+
+class Store:
+    """Processes, items and events over one connection."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+
+    async def process(self, process_id: str) -> Process | None:
+        found = await self.connection.fetch("get_process", process_id=process_id)
+        return rows.process_of(found[0]) if found else None
+
+    async def lock_processes(self, process_ids: list[str]) -> dict[str, Process]:
+        found = await self.connection.fetch("lock_processes", process_ids=process_ids)
+        return {row[0]: rows.process_of(row) for row in found}
+
+    async def request(
+        self, tenant_id: int, process_type: str, system: str, request_id: str
+    ) -> Process | None:
+        found = await self.connection.fetch(
+            "find_request",
+            tenant_id=tenant_id,
+            process_type=process_type,
+            system=system,
+            request_id=request_id,
+        )
+        return rows.process_of(found[0]) if found else None
+
+    async def list_processes(
+        self, tenant_id: int, wanted: Filter, *, below: int = LATEST, limit: int
+    ) -> list[Process]:
+        """Newest first; `below` is the number of the last one already seen."""
+        found = await self.connection.fetch(
+            "list_processes",
+            tenant_id=tenant_id,
+            below=below,
+            limit=limit,
+            any_state=0 if wanted.states else 1,
+            **(wanted._asdict() | {"states": list(wanted.states), "search": like(wanted.search)}),
+        )
+        return [rows.process_of(row) for row in found]
+
+    async def items(self, item_ids: list[str]) -> dict[str, Item]:
+        found = await self.connection.fetch("get_items", item_ids=item_ids)
+        return {row[0]: rows.item_of(row) for row in found}
+
+    async def process_items(
+        self, process: Process, *, after: str = "", limit: int = ITEMS_MAX
+    ) -> list[Item]:
+        """In the order of their ids; `after` is the last id already seen."""
+        found = await self.connection.fetch(
+            "get_process_items",
+            process_id=process.process_id,
+            after=after or process.process_id,
+            last_item_id=item_id_of(process.process_id, process.items_total),
+            limit=limit,
+        )
+        return [rows.item_of(row) for row in found]
+
+    async def completed_item_ids(self, process: Process) -> list[str]:
+        found = await self.connection.fetch(
+            "completed_item_ids",
+            process_id=process.process_id,
+            last_item_id=item_id_of(process.process_id, process.items_total),
+        )
+        return [row[0] for row in found]
+
+    async def events(self, process_id: str, *, after: int, limit: int) -> list[EventRead]:
+        found = await self.connection.fetch(
+            "list_events", process_id=process_id, after=after, limit=limit
+        )
+        return [EventRead(*row) for row in found]
+
+    async def standings(self, process_id: str, *, after: int, limit: int) -> list[StandingRead]:
+        found = await self.connection.fetch(
+            "list_standings", process_id=process_id, after=after, limit=limit
+        )
+        return [StandingRead(row[0], row[1], row[2], rows.standing_of(row[3])) for row in found]
+
+    async def insert_processes(self, processes: Sequence[tuple[Process, str]]) -> set[str]:
+        """Insert those whose key is free; the ids of those that really are there now."""
+        wanted = [rows.process_row(process, standing) for process, standing in processes]
+        ids = [process.process_id for process, _ in processes]
+        if await self.connection.execute_many("insert_process", wanted) == len(wanted):
+            return set(ids)
+        found = await self.connection.fetch("present_processes", process_ids=ids)
+        return {row[0] for row in found}
+
+    async def update_processes(self, updates: Sequence[Row]) -> None:
+        await self._all_touched("update_process", updates)
+
+    async def insert_items(self, items: Iterable[Item]) -> None:
+        await self.connection.execute_many("insert_item", [rows.item_row(item) for item in items])
+
+    async def update_items(self, updates: Iterable[tuple[Item, Item]]) -> None:
+        """Pairs of before and after."""
+        wanted = [rows.item_update_row(after, before) for before, after in updates]
+        await self._all_touched("update_item", wanted)
+
+    async def insert_events(self, events: Iterable[tuple[Event, str]]) -> None:
+        wanted = [rows.event_row(event, standing) for event, standing in events]
+        await self.connection.execute_many("insert_event", wanted)
+
+    async def insert_deliveries(self, deliveries: Iterable[Row]) -> None:
+        await self.connection.execute_many("insert_delivery", deliveries)
+
+    async def _all_touched(self, name: str, updates: Sequence[Row]) -> None:
+        touched = await self.connection.execute_many(name, updates)
+        if touched != len(updates):
+            raise WriteConflict(f"{name}: {touched} of {len(updates)} rows")
+
+
+class WriteConflict(Exception):
+    """A row was not as it was read in the same transaction."""
+
+
+def like(search: str) -> str:
+    """A LIKE pattern that finds `search` anywhere, with its wildcards taken literally."""
+    if not search:
+        return ""
+    text = search.lower().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return f"%{text}%"
+
+
+__all__ = [
+    "EventRead",
+    "Filter",
+    "StandingRead",
+    "Store",
+    "WriteConflict",
+    "like",
+]

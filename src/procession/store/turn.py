@@ -1,0 +1,291 @@
+"""One turn: many decisions, one transaction.
+
+Errands first, then submissions and changes, then claims, so that a claim sees every phone the
+same turn has given free. Each decision works on the result of the one before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from procession.core import lifecycle
+from procession.core.errors import NotFound, Refused
+from procession.core.process import Change, Event, Item, Process
+from procession.store import rows
+from procession.store.store import Store
+
+QUEUE_ANY = "phones"
+QUEUE_PHONE = "phone/"
+QUEUE_LABEL = "phones/"
+
+Topic = tuple[Any, ...]
+"""What can be waited for: ("process", id), ("queue", tenant, queue), ("phone", tenant, id) …"""
+
+
+class Submission(Struct, frozen=True):
+    """A new process; `make` accepts and plans it at the time of the turn."""
+
+    process: Process
+    make: Callable[[int], Sequence[Change]]
+
+
+class Decision(Struct, frozen=True):
+    """What to do to one process; `item_ids` names the items it touches, None means all."""
+
+    process_id: str
+    decide: Callable[[Process, Sequence[Item], int], Change]
+    item_ids: tuple[str, ...] | None = ()
+
+
+class Claiming(Struct, frozen=True):
+    """Phones of one agent that look for work, at most one item each."""
+
+    tenant_id: int
+    agent_id: str
+    phone_ids: list[str]
+    lease_ms: int
+
+
+class Errand(Struct, frozen=True):
+    """Any other write; runs on its own within the transaction."""
+
+    run: Callable[[Turn], Awaitable[Any]]
+
+
+class Submitted(Struct, frozen=True):
+    """The answer to a submission: the process, new or the one that had the key already."""
+
+    process: Process
+    duplicate: bool
+
+
+Work = Submission | Decision | Claiming | Errand
+
+
+class Turn:
+    """The state of one transaction: what was loaded, what is to be written, who is to be woken."""
+
+    def __init__(self, store: Store, now_ms: int) -> None:
+        self.store = store
+        self.now_ms = now_ms
+        self.topics: set[Topic] = set()
+        self._forget()
+
+    async def run(self, batch: Sequence[Work]) -> list[Any]:
+        """The outcome of each, in order: its answer, or the Refused it raised."""
+        outcomes: list[Any] = [None] * len(batch)
+        await self.store.connection.begin()
+        try:
+            for index, work in enumerate(batch):
+                if isinstance(work, Errand):
+                    outcomes[index] = await self._errand(work)
+            await self._submit(batch, outcomes)
+            await self._change(batch, outcomes)
+            for index, work in enumerate(batch):
+                if isinstance(work, Claiming):
+                    outcomes[index] = await self._claim(work)
+            await self.store.connection.commit()
+        except BaseException:
+            await self.store.connection.rollback()
+            raise
+        return outcomes
+
+    async def _errand(self, work: Errand) -> Any:
+        await self.store.connection.execute("savepoint")
+        try:
+            answer = await work.run(self)
+        except Refused as refused:
+            await self.store.connection.execute("rollback_to_savepoint")
+            answer = refused
+        await self.store.connection.execute("release_savepoint")
+        return answer
+
+    async def _submit(self, batch: Sequence[Work], outcomes: list[Any]) -> None:
+        made: list[tuple[int, Process, list[Change]]] = []
+        for index, work in enumerate(batch):
+            if isinstance(work, Submission):
+                changes = list(work.make(self.now_ms))
+                made.append((index, changes[-1].process, changes))
+        if not made:
+            return
+        present = await self.store.insert_processes(
+            [(process, rows.text_of(process.standing)) for _, process, _ in made]
+        )
+        for index, process, changes in made:
+            if process.process_id in present:
+                for change in changes:
+                    self._save_new(change)
+                outcomes[index] = Submitted(process, False)
+            else:
+                outcomes[index] = await self._duplicate(process)
+        await self._flush()
+
+    async def _duplicate(self, process: Process) -> Submitted:
+        found = await self.store.request(
+            process.tenant_id, process.process_type, process.system, process.request_id
+        )
+        assert found is not None
+        return Submitted(found, True)
+
+    def _save_new(self, change: Change) -> None:
+        for item in change.items:
+            self._items[item.item_id] = (None, item)
+        self._add_events(change)
+        self._wake(change)
+
+    async def _change(self, batch: Sequence[Work], outcomes: list[Any]) -> None:
+        decisions = [(i, work) for i, work in enumerate(batch) if isinstance(work, Decision)]
+        if not decisions:
+            return
+        await self._load_processes(work.process_id for _, work in decisions)
+        named = {item_id for _, work in decisions for item_id in work.item_ids or ()}
+        await self._load_items(named)
+        for index, work in decisions:
+            try:
+                outcomes[index] = await self._decide(work)
+            except Refused as refused:
+                outcomes[index] = refused
+        await self._flush()
+
+    async def _decide(self, work: Decision) -> Change:
+        process = self._processes.get(work.process_id)
+        if process is None:
+            raise NotFound
+        if work.item_ids is None:
+            for item in await self.store.process_items(process):
+                self._items.setdefault(item.item_id, (item, item))
+            pairs = self._items.values()
+            items = [after for _, after in pairs if after.process_id == process.process_id]
+        else:
+            items = [self._items[item_id][1] for item_id in work.item_ids if item_id in self._items]
+        change = work.decide(process, items, self.now_ms)
+        self._save(change)
+        return change
+
+    async def _claim(self, work: Claiming) -> list[tuple[Process, Item]]:
+        """What was claimed: each process and item as they are now."""
+        wanted = await self._offers(work)
+        if not wanted:
+            return []
+        await self._load_processes(process_id for _, _, process_id in wanted)
+        await self._load_items(item_id for _, item_id, _ in wanted)
+        claimed = []
+        for phone_id, item_id, process_id in wanted:
+            change = lifecycle.claim(
+                self._processes[process_id],
+                self._items[item_id][1],
+                agent_id=work.agent_id,
+                phone_id=phone_id,
+                lease_ms=self.now_ms + work.lease_ms,
+                now_ms=self.now_ms,
+            )
+            self._save(change)
+            claimed.append((change.process, change.items[0]))
+        await self._flush()
+        return claimed
+
+    async def _offers(self, work: Claiming) -> list[tuple[str, str, str]]:
+        """Phone, item, process: each free phone gets the oldest item it may take."""
+        tenant_id = work.tenant_id
+        fetch = self.store.connection.fetch
+        free = await fetch(
+            "free_phones",
+            tenant_id=tenant_id,
+            agent_id=work.agent_id,
+            phone_ids=work.phone_ids,
+        )
+        heads: dict[str, list[Any]] = {}
+        offers = []
+        for phone_id, labels in free:
+            shared = [QUEUE_ANY, *(QUEUE_LABEL + label for label in rows.labels_of(labels))]
+            for queue, limit in ((QUEUE_PHONE + phone_id, 1), *((q, len(free)) for q in shared)):
+                if queue not in heads:
+                    found = await fetch("queue_head", tenant_id=tenant_id, queue=queue, limit=limit)
+                    heads[queue] = list(found)
+            queues = [heads[queue] for queue in (QUEUE_PHONE + phone_id, *shared) if heads[queue]]
+            if queues:
+                _, item_id, process_id = min(queues, key=lambda queue: queue[0][0]).pop(0)
+                offers.append((phone_id, item_id, process_id))
+        return offers
+
+    async def _load_processes(self, process_ids: Iterable[str]) -> None:
+        wanted = sorted(set(process_ids) - self._processes.keys())
+        for process_id, process in (await self.store.lock_processes(wanted)).items():
+            self._processes[process_id] = process
+            self._versions[process_id] = process.version
+
+    async def _load_items(self, item_ids: Iterable[str]) -> None:
+        wanted = sorted(set(item_ids) - self._items.keys())
+        if wanted:
+            for item_id, item in (await self.store.items(wanted)).items():
+                self._items[item_id] = (item, item)
+
+    def _save(self, change: Change) -> None:
+        self._processes[change.process.process_id] = change.process
+        for item in change.items:
+            self._items[item.item_id] = (self._items[item.item_id][0], item)
+        self._add_events(change)
+        self._wake(change)
+
+    def _add_events(self, change: Change) -> None:
+        process = change.process
+        for event in change.events:
+            text = rows.text_of(event.standing)
+            self._events.append((event, text))
+            self._standings[process.process_id] = text
+            if event.milestone and process.request.callback_url:
+                self._deliveries.append((process.process_id, event.seq, self.now_ms))
+
+    def _wake(self, change: Change) -> None:
+        process = change.process
+        if change.events:
+            self.topics.add(("process", process.process_id))
+            self.topics.add(("tenant", process.tenant_id))
+        for item in change.items:
+            if item.state == "queued":
+                self.topics.add(("queue", item.tenant_id, item.queue))
+            if item.lease_ms is None and item.phone_id is not None:
+                self.topics.add(("phone", item.tenant_id, item.phone_id))
+            elif item.order != "none" and item.agent_id is not None:
+                self.topics.add(("agent", item.tenant_id, item.agent_id))
+
+    async def _flush(self) -> None:
+        """Write all that was decided, sorted by key so that servers cannot deadlock each other."""
+        updates = [
+            rows.process_update_row(
+                process, self._standings[process_id], self._versions[process_id]
+            )
+            for process_id, process in sorted(self._processes.items())
+            if process.version != self._versions[process_id]
+        ]
+        pairs = sorted(self._items.items())
+        created = [after for _, (before, after) in pairs if before is None]
+        edited = [
+            (before, after)
+            for _, (before, after) in pairs
+            if before is not None and before is not after
+        ]
+        store = self.store
+        if updates:
+            await store.update_processes(updates)
+        if created:
+            await store.insert_items(created)
+        if edited:
+            await store.update_items(edited)
+        if self._events:
+            await store.insert_events(self._events)
+        if self._deliveries:
+            await store.insert_deliveries(self._deliveries)
+            self.topics.add(("deliveries",))
+        self._forget()
+
+    def _forget(self) -> None:
+        self._processes: dict[str, Process] = {}
+        self._versions: dict[str, int] = {}
+        self._standings: dict[str, str] = {}
+        self._items: dict[str, tuple[Item | None, Item]] = {}
+        self._events: list[tuple[Event, str]] = []
+        self._deliveries: list[tuple[str, int, int]] = []

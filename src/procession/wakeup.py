@@ -1,0 +1,66 @@
+"""Waking those who wait for something saved. A hint may be lost: every wait has a timer too."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+
+from procession.store.turn import Topic
+
+Listener = Callable[[Topic], None]
+
+
+class Wakeup:
+    """Who listens to which topics, on one event loop."""
+
+    def __init__(self) -> None:
+        self._listeners: dict[Topic, set[Listener]] = {}
+
+    def listen(self, topics: Iterable[Topic], listener: Listener) -> None:
+        for topic in topics:
+            self._listeners.setdefault(topic, set()).add(listener)
+
+    def unlisten(self, topics: Iterable[Topic], listener: Listener) -> None:
+        for topic in topics:
+            listeners = self._listeners.get(topic)
+            if listeners is not None:
+                listeners.discard(listener)
+                if not listeners:
+                    del self._listeners[topic]
+
+    def saved(self, topics: Iterable[Topic]) -> None:
+        """Tell every listener of these topics; called once a turn, after the commit."""
+        if not self._listeners:
+            return
+        for topic in topics:
+            for listener in tuple(self._listeners.get(topic, ())):
+                listener(topic)
+
+
+class Waiting:
+    """A wait for any of some topics: enter it before you look, so that nothing is missed."""
+
+    def __init__(self, wakeup: Wakeup, topics: Iterable[Topic]) -> None:
+        self._wakeup = wakeup
+        self._topics = tuple(topics)
+        self._woken = asyncio.Event()
+
+    def __enter__(self) -> Waiting:
+        self._wakeup.listen(self._topics, self._wake)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._wakeup.unlisten(self._topics, self._wake)
+
+    async def wait(self, seconds: float) -> bool:
+        """True when woken, False when the time was over; ready for the next wait."""
+        try:
+            async with asyncio.timeout(max(seconds, 0)):
+                await self._woken.wait()
+        except TimeoutError:
+            return False
+        self._woken.clear()
+        return True
+
+    def _wake(self, _: Topic) -> None:
+        self._woken.set()
