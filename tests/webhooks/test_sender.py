@@ -1,0 +1,469 @@
+import asyncio
+import socket
+import threading
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from email.utils import formatdate
+
+import pytest
+from callback_receiver import GUARD, Received, Receiver, hang, raw, reply, wait_until
+from dict_outbox import DictOutbox
+from standardwebhooks import Webhook
+
+from procession.webhooks.delivery import ONCE, STANDARD, DeliveryState, Schedule
+from procession.webhooks.sender import LOST_MARGIN_MS, Limits, Outcome, Sender
+from procession.webhooks.signing import Secret
+
+NOW_MS = int(time.time() * 1_000)
+S, H = 1_000, 3_600_000
+QUICK = Limits(total_ms=400, connect_ms=200, idle_ms=20, close_ms=500)
+
+
+def make(
+    outbox: DictOutbox,
+    *,
+    limits: Limits = QUICK,
+    schedule: Schedule = STANDARD,
+    secrets: Sequence[Secret] = (),
+) -> Sender:
+    return Sender(
+        outbox, GUARD, chance=lambda: 0, limits=limits, schedule=schedule, secrets=secrets
+    )
+
+
+def step(outbox: DictOutbox, now_ms: int = NOW_MS, **settings: Schedule | Sequence[Secret]) -> int:
+    async def once() -> int:
+        async with make(outbox, **settings) as sender:
+            return await sender.step(now_ms)
+
+    return asyncio.run(once())
+
+
+def send_one(receiver: Receiver, now_ms: int = NOW_MS) -> Outcome:
+    """Deliver one callback to `receiver` and return what was recorded."""
+    outbox = DictOutbox()
+    with receiver.listening() as address:
+        outbox.add(address + "/hook")
+        assert step(outbox, now_ms) == 1
+    assert len(outbox.outcomes) == 1
+    return outbox.outcomes[0]
+
+
+async def running(
+    outbox: DictOutbox,
+    until: Callable[[], object],
+    act: Callable[[Sender], Awaitable[None]] | None = None,
+    limits: Limits = QUICK,
+) -> None:
+    """Run the sender's own loop until a condition holds."""
+    async with make(outbox, limits=limits) as sender:
+        loop = asyncio.create_task(sender.run(lambda: NOW_MS))
+        if act is not None:
+            await act(sender)
+        await asyncio.to_thread(wait_until, until)
+        await sender.close()
+        await loop
+
+
+def test_a_callback_arrives_as_promised() -> None:
+    receiver, outbox = Receiver(), DictOutbox()
+    with receiver.listening() as address:
+        outbox.add(address + "/hook?a=b%20c", seq=7)
+        assert step(outbox, secrets=[Secret("whsec_c2VjcmV0")]) == 1
+    (request,) = receiver.received
+    assert request.path == "/hook?a=b%20c"
+    assert request.body == b'{"seq":7}'
+    assert request.headers["content-type"] == "application/json"
+    assert request.headers["user-agent"] == "phonefarm-callback/1.0"
+    assert request.headers["webhook-id"] == "p1_7"
+    assert Webhook("whsec_c2VjcmV0").verify(request.body, request.headers) == {"seq": 7}
+    assert outbox.outcomes[0].state == DeliveryState.DELIVERED
+
+
+def test_without_a_secret_there_is_no_signature() -> None:
+    receiver = Receiver()
+    send_one(receiver)
+    names = receiver.received[0].headers
+    assert not [name for name in names if "signature" in name or "timestamp" in name]
+
+
+def test_a_failure_is_kept_with_its_answer_and_tried_again() -> None:
+    outcome = send_one(Receiver(replies=[reply(500, b"broken")]))
+    assert outcome.answer.status == 500
+    assert outcome.answer.head == b"broken"
+    assert outcome.answer.duration_ms >= 0
+    assert outcome.state == DeliveryState.PENDING
+    assert outcome.next_ms == NOW_MS + outcome.answer.duration_ms + 5 * S
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_is_a_failure_and_its_target_gets_no_request(status: int) -> None:
+    target = Receiver()
+    with target.listening() as there:
+        outcome = send_one(Receiver(replies=[reply(status, Location=there + "/x")]))
+    assert outcome.answer.status == status
+    assert outcome.state == DeliveryState.PENDING
+    assert target.connections == 0
+
+
+def test_a_huge_answer_is_read_no_further_than_its_beginning() -> None:
+    sent = 0
+
+    def flood(connection: socket.socket, _: Received) -> None:
+        nonlocal sent
+        size = 10 * 1024 * 1024
+        connection.sendall(f"HTTP/1.1 200 OK\r\nContent-Length: {size}\r\n\r\n".encode())
+        while sent < size:
+            sent += connection.send(b"x" * 65_536)
+
+    outcome = send_one(Receiver(replies=[flood]))
+    assert outcome.state == DeliveryState.DELIVERED
+    assert outcome.answer.head == b"x" * QUICK.answer_bytes_max
+    assert sent < 10 * 1024 * 1024
+
+
+def test_a_packed_answer_is_not_unpacked() -> None:
+    outcome = send_one(Receiver(replies=[reply(200, b"\x1f\x8bnot gzip", Content_Encoding="gzip")]))
+    assert outcome.state == DeliveryState.DELIVERED
+    assert outcome.answer.head == b"\x1f\x8bnot gzip"
+
+
+@pytest.mark.parametrize("value", ["120", formatdate(NOW_MS / 1000 + 120, usegmt=True)])
+def test_a_receiver_may_ask_for_a_pause(value: str) -> None:
+    outcome = send_one(Receiver(replies=[reply(503, Retry_After=value)]), NOW_MS // 1000 * 1000)
+    assert outcome.next_ms is not None
+    assert 119 * S <= outcome.next_ms - NOW_MS <= 122 * S
+
+
+def test_a_receiver_that_is_gone_is_left_alone() -> None:
+    outcome = send_one(Receiver(replies=[reply(410)]))
+    assert (outcome.state, outcome.next_ms) == (DeliveryState.FAILED, None)
+
+
+def test_a_connection_closed_before_the_status_is_a_failure() -> None:
+    for cut in (b"", b"HTTP/1.1 2", b"HTTP/1.1 200 OK\r\nContent-Le"):
+        outcome = send_one(Receiver(replies=[raw(cut)]))
+        assert outcome.answer.status is None
+        assert outcome.answer.error
+        assert outcome.state == DeliveryState.PENDING
+
+
+def test_a_connection_closed_after_the_status_is_an_answer() -> None:
+    for status, state in ((200, DeliveryState.DELIVERED), (500, DeliveryState.PENDING)):
+        cut = f"HTTP/1.1 {status} X\r\nContent-Length: 100\r\n\r\nbegin".encode()
+        outcome = send_one(Receiver(replies=[raw(cut)]))
+        assert (outcome.answer.status, outcome.state) == (status, state)
+        assert outcome.answer.error
+        assert outcome.answer.head == b"begin"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"not http at all\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nX: " + b"x" * 20_000 + b"\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n" + b"".join(b"X%d: y\r\n" % n for n in range(500)) + b"\r\n",
+        b"HTTP/1.1 999999 OK\r\n\r\n",
+        b"HTTP/1.1 100 Continue\r\n\r\n" * 50,
+    ],
+)
+def test_a_malformed_or_oversized_head_is_a_failure(answer: bytes) -> None:
+    outcome = send_one(Receiver(replies=[raw(answer)]))
+    assert outcome.answer.status is None
+    assert outcome.state == DeliveryState.PENDING
+    assert len(outcome.answer.error or "") <= 500
+
+
+def test_a_hanging_receiver_is_cut_off() -> None:
+    let_go = threading.Event()
+    outcome = send_one(Receiver(replies=[hang(let_go)]))
+    let_go.set()
+    assert outcome.answer.error == "no complete answer in time"
+    assert QUICK.total_ms <= outcome.answer.duration_ms < QUICK.total_ms + 2_000
+
+
+def test_an_answer_that_drips_is_cut_off_but_its_status_counts() -> None:
+    def drip(connection: socket.socket, _: Received) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 4000\r\n\r\n")
+        for _ in range(4_000):
+            connection.sendall(b"x")
+            time.sleep(0.02)
+
+    outcome = send_one(Receiver(replies=[drip]))
+    assert outcome.state == DeliveryState.DELIVERED
+    assert outcome.answer.duration_ms < QUICK.total_ms + 2_000
+
+
+def test_a_host_that_nobody_listens_on_is_a_failure() -> None:
+    outbox = DictOutbox()
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    outbox.add(f"http://127.0.0.1:{port}/")
+    assert step(outbox) == 1
+    assert outbox.outcomes[0].state == DeliveryState.PENDING
+
+
+def test_a_hanging_host_delays_no_other_host() -> None:
+    let_go = threading.Event()
+    slow, quick, outbox = Receiver(replies=[hang(let_go)]), Receiver(), DictOutbox()
+    slow_limits = replace(QUICK, total_ms=30_000, page_max=8, queue_max=4)
+    with slow.listening() as there, quick.listening() as here:
+        for seq in range(50):
+            outbox.add(there, seq=seq)
+        for seq in range(20):
+            outbox.add(here, seq=seq, process_id="p2")
+        began = time.monotonic()
+        asyncio.run(running(outbox, lambda: len(quick.received) == 20, limits=slow_limits))
+        assert time.monotonic() - began < 10
+        let_go.set()
+    assert len(slow.received) == 1
+    assert {outbox.rows[o.delivery_id].delivery.process_id for o in outbox.outcomes} == {"p2"}
+
+
+def test_one_callback_is_in_flight_per_host() -> None:
+    def slowly(connection: socket.socket, request: Received) -> None:
+        time.sleep(0.01)
+        reply(200)(connection, request)
+
+    receiver, outbox = Receiver(replies=[slowly]), DictOutbox()
+    with receiver.listening() as address:
+        for number in range(30):
+            outbox.add(f"{address}/{number}", process_id=f"p{number}")
+        asyncio.run(running(outbox, lambda: len(outbox.outcomes) == 30))
+    assert receiver.concurrent_max == 1
+    assert len(receiver.received) == 30
+    assert receiver.connections == 1, "the connection is kept"
+
+
+def test_hosts_at_the_same_time_are_bounded() -> None:
+    let_go = threading.Event()
+    receivers, outbox = [Receiver(replies=[hang(let_go)]) for _ in range(6)], DictOutbox()
+    limits = replace(QUICK, total_ms=10_000, hosts_max=3)
+
+    def arrived() -> int:
+        return sum(len(receiver.received) for receiver in receivers)
+
+    async def watch() -> int:
+        async with make(outbox, limits=limits) as sender:
+            loop = asyncio.create_task(sender.run(lambda: NOW_MS))
+            await asyncio.to_thread(wait_until, lambda: arrived() == 3)
+            passes = outbox.calls
+            sender.kick()
+            await asyncio.sleep(0.1)
+            most = arrived()
+            assert outbox.calls == passes, "no place is free, so nothing is looked for"
+            let_go.set()
+            await asyncio.to_thread(wait_until, lambda: len(outbox.outcomes) == 6)
+            await sender.close()
+            await loop
+            return most
+
+    with ExitStack() as stack:
+        for receiver in receivers:
+            outbox.add(stack.enter_context(receiver.listening()))
+        assert asyncio.run(watch()) == 3
+
+
+def test_milestones_arrive_in_order_and_a_failed_one_does_not_block() -> None:
+    receiver, outbox = Receiver(replies=[reply(200), reply(500), reply(200)]), DictOutbox()
+    with receiver.listening() as address:
+        for seq in (3, 1, 4, 2):
+            outbox.add(address, seq=seq)
+        assert step(outbox) == 4
+        arrived = [request.body for request in receiver.received]
+        assert arrived == [b'{"seq":%d}' % seq for seq in (1, 2, 3, 4)]
+        assert step(outbox, NOW_MS + 4 * S) == 0
+        assert step(outbox, NOW_MS + 6 * S) == 1
+    assert receiver.received[-1].body == b'{"seq":2}'
+    assert receiver.received[-1].headers["host"] == address.removeprefix("http://")
+
+
+def test_a_kick_sends_at_once() -> None:
+    receiver, outbox = Receiver(), DictOutbox()
+    lazy = replace(QUICK, idle_ms=60_000)
+    with receiver.listening() as address:
+
+        async def add(sender: Sender) -> None:
+            await asyncio.to_thread(wait_until, lambda: outbox.calls == 1)
+            outbox.add(address)
+            sender.kick()
+
+        asyncio.run(running(outbox, lambda: outbox.outcomes, add, lazy))
+    assert len(receiver.received) == 1
+
+
+def test_a_lost_kick_costs_only_the_idle_time() -> None:
+    receiver, outbox = Receiver(), DictOutbox()
+    with receiver.listening() as address:
+
+        async def add(_: Sender) -> None:
+            await asyncio.to_thread(wait_until, lambda: outbox.calls >= 1)
+            outbox.add(address)
+
+        asyncio.run(running(outbox, lambda: outbox.outcomes, add))
+
+
+def test_two_servers_send_each_callback_once() -> None:
+    receivers, outbox = [Receiver() for _ in range(3)], DictOutbox()
+
+    async def both() -> None:
+        async with make(outbox) as one, make(outbox) as two:
+            loops = [asyncio.create_task(s.run(lambda: NOW_MS)) for s in (one, two)]
+            await asyncio.to_thread(wait_until, lambda: len(outbox.outcomes) == 60)
+            await one.close()
+            await two.close()
+            await asyncio.gather(*loops)
+
+    with ExitStack() as stack:
+        for number, receiver in enumerate(receivers):
+            address = stack.enter_context(receiver.listening())
+            for seq in range(20):
+                outbox.add(address, seq=seq, process_id=f"p{number}")
+        asyncio.run(both())
+    for receiver in receivers:
+        bodies = [request.body for request in receiver.received]
+        assert bodies == [b'{"seq":%d}' % seq for seq in range(20)]
+
+
+def test_a_try_that_another_server_has_begun_is_not_ours() -> None:
+    receiver, outbox = Receiver(), DictOutbox()
+    with receiver.listening() as address:
+        outbox.add(address, seq=1)
+        outbox.add(address, seq=2)
+        stale = outbox.rows[1].delivery
+        outbox.rows[1].delivery = replace(stale, attempt=1)
+
+        async def stale_page(now_ms: int, limit: int, busy: frozenset[str]) -> list[object]:
+            return [stale, outbox.rows[2].delivery]
+
+        outbox.due = stale_page  # type: ignore[method-assign,assignment]
+        assert step(outbox) == 0
+    assert receiver.received == [], "the second must not overtake what another server sends"
+
+
+def test_what_is_cut_off_by_the_end_of_the_server_is_sent_again_by_schedule() -> None:
+    let_go = threading.Event()
+    receiver, outbox = Receiver(replies=[hang(let_go), reply(200)]), DictOutbox()
+    limits = replace(QUICK, total_ms=30_000, close_ms=50)
+    lost_ms = limits.total_ms + LOST_MARGIN_MS
+
+    async def end_in_the_middle() -> float:
+        sender = make(outbox, limits=limits)
+        async with sender:
+            loop = asyncio.create_task(sender.run(lambda: NOW_MS))
+            await asyncio.to_thread(wait_until, lambda: receiver.received)
+            began = time.monotonic()
+            await sender.close()
+            await loop
+        return time.monotonic() - began
+
+    with receiver.listening() as address:
+        outbox.add(address)
+        assert asyncio.run(end_in_the_middle()) < 2
+        let_go.set()
+        assert outbox.outcomes == []
+        assert step(outbox, NOW_MS + lost_ms - 1) == 0
+        assert step(outbox, NOW_MS + lost_ms) == 1
+    assert outbox.outcomes[0].attempt == 2
+    assert outbox.outcomes[0].state == DeliveryState.DELIVERED
+    ids = {request.headers.get("webhook-id") for request in receiver.received}
+    assert len(receiver.received) == 2
+    assert len(ids) == 1
+
+
+def test_an_answer_that_could_not_be_recorded_is_asked_for_again() -> None:
+    receiver, outbox = Receiver(), DictOutbox()
+    record = outbox.record
+
+    async def fail(outcomes: Sequence[Outcome], now_ms: int) -> None:
+        raise OSError("the disk is full")
+
+    with receiver.listening() as address:
+        outbox.add(address)
+        outbox.record = fail  # type: ignore[method-assign]
+        with pytest.raises(OSError, match="disk is full"):
+            step(outbox)
+        outbox.record = record  # type: ignore[method-assign]
+        assert step(outbox, NOW_MS + 1 * H) == 1
+    assert [outcome.attempt for outcome in outbox.outcomes] == [2]
+
+
+def test_a_last_try_that_was_cut_off_ends_as_failed() -> None:
+    receiver, outbox = Receiver(), DictOutbox()
+    with receiver.listening() as address:
+        outbox.add(address)
+        outbox.rows[1].delivery = replace(outbox.rows[1].delivery, attempt=1)
+        assert step(outbox, schedule=ONCE) == 0
+    assert receiver.connections == 0
+    assert outbox.rows[1].state == DeliveryState.FAILED
+    assert "stopped" in (outbox.outcomes[0].answer.error or "")
+
+
+def test_a_callback_is_given_up_after_the_last_try() -> None:
+    receiver, outbox = Receiver(replies=[reply(500)]), DictOutbox()
+    now_ms = NOW_MS
+    with receiver.listening() as address:
+        outbox.add(address)
+        while outbox.rows[1].state == DeliveryState.PENDING:
+            now_ms = max(now_ms, outbox.rows[1].next_ms)
+            assert step(outbox, now_ms) == 1
+    assert outbox.rows[1].state == DeliveryState.FAILED
+    assert len(receiver.received) == STANDARD.attempts_max == 10
+    assert now_ms - NOW_MS >= sum(STANDARD.delays_ms)
+
+
+def test_the_next_try_is_written_before_the_post() -> None:
+    outbox, seen = DictOutbox(), []
+
+    def look(connection: socket.socket, request: Received) -> None:
+        seen.append((outbox.rows[1].delivery.attempt, outbox.rows[1].next_ms))
+        reply(200)(connection, request)
+
+    receiver = Receiver(replies=[look])
+    with receiver.listening() as address:
+        outbox.add(address)
+        step(outbox)
+    assert seen == [(1, NOW_MS + QUICK.total_ms + LOST_MARGIN_MS)]
+
+
+def test_the_loop_outlives_an_outbox_that_fails_for_a_while() -> None:
+    receiver, outbox = Receiver(), DictOutbox()
+    due, failures = outbox.due, 0
+
+    async def failing(now_ms: int, limit: int, busy: frozenset[str]) -> list[object]:
+        nonlocal failures
+        failures += 1
+        if failures <= 3:
+            raise OSError("the database is away")
+        return await due(now_ms, limit, busy)  # type: ignore[return-value]
+
+    outbox.due = failing  # type: ignore[method-assign,assignment]
+    with receiver.listening() as address:
+        outbox.add(address)
+        asyncio.run(running(outbox, lambda: outbox.outcomes))
+    assert failures > 3
+
+
+def test_closing_waits_for_what_is_nearly_done() -> None:
+    let_go = threading.Event()
+    receiver, outbox = Receiver(replies=[hang(let_go)]), DictOutbox()
+    limits = replace(QUICK, total_ms=20_000, close_ms=20_000)
+
+    async def close_in_the_middle() -> None:
+        async with make(outbox, limits=limits) as sender:
+            loop = asyncio.create_task(sender.run(lambda: NOW_MS))
+            await asyncio.to_thread(wait_until, lambda: receiver.received)
+            closing = asyncio.create_task(sender.close())
+            await asyncio.sleep(0)
+            let_go.set()
+            await closing
+            await loop
+
+    with receiver.listening() as address:
+        outbox.add(address, seq=1)
+        outbox.add(address, seq=2)
+        asyncio.run(close_in_the_middle())
+    assert [outcome.delivery_id for outcome in outbox.outcomes] == [1]
+    assert len(receiver.received) == 1, "nothing new begins"
