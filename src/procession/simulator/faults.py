@@ -54,8 +54,7 @@ class Faults:
         """
         if fault is Fault.REBOOT:
             seconds = (AWAY_MS if ms is None else ms) / 1000 if seconds is None else seconds
-        if not 0 <= (seconds or 0) <= SECONDS_MAX or not 0 <= (ms or 0) <= SECONDS_MAX * 1000:
-            raise ValueError(f"a fault lasts 0 to {SECONDS_MAX:.0f} seconds")
+        verify(seconds, ms)
         until = None if seconds is None else self._clock() + seconds
         self._on = {**self._on, fault: _Setting(until, SLOW_MS if ms is None else ms)}
         self._tell(fault)
@@ -99,3 +98,9 @@ class Faults:
     def _tell(self, fault: Fault | None) -> None:
         for changed in self._watchers:
             changed(fault)
+
+
+def verify(seconds: float | None, ms: int | None) -> None:
+    """Raises ValueError for a duration that is negative or over a day."""
+    if not 0 <= (seconds or 0) <= SECONDS_MAX or not 0 <= (ms or 0) <= SECONDS_MAX * 1000:
+        raise ValueError(f"a fault lasts 0 to {SECONDS_MAX:.0f} seconds")

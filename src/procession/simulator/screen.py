@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import struct
 import zlib
 from collections.abc import Iterable
 from functools import lru_cache
 from xml.sax.saxutils import quoteattr
 
-from procession.simulator.app import HEIGHT_PX, PACKAGE, WIDTH_PX, DemoApp, Element
+from procession.simulator.app import PACKAGE, DemoApp
+from procession.simulator.layout import HEIGHT_PX, WIDTH_PX, Element
 
 LAUNCHER = "com.android.launcher3"
 HOME_ICON = Element("icon", "TextView", (20, 40, 90, 120), "Procession Demo")
+NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 TINTS = {"EditText": 1, "Button": 2, "TextView": 3, "ListView": 4}
 PALETTES = {"feed": 0x20, "search": 0x50, "profile": 0x80, "compose": 0xB0, "launcher": 0xE0}
 
@@ -20,7 +23,7 @@ def hierarchy(app: DemoApp) -> str:
     """The screen as `uiautomator dump` writes it."""
     shown, package = (app.elements(), PACKAGE) if app.foreground else ([HOME_ICON], LAUNCHER)
     frame = Element("", "FrameLayout", (0, 0, WIDTH_PX, HEIGHT_PX))
-    nodes = [_node(e, i, package, e.name == app.focus) + " />" for i, e in enumerate(shown)]
+    nodes = [_node(e, i, package, e.name == app.view.focus) + " />" for i, e in enumerate(shown)]
     return (
         "<?xml version='1.0' encoding='UTF-8' standalone='yes' ?>"
         '<hierarchy rotation="0">'
@@ -57,7 +60,8 @@ def _node(element: Element, index: int, package: str, focused: bool) -> str:
 
 
 def _quoted(text: str) -> str:
-    whole = quoteattr(text, {'"': "&quot;"})
+    # uiautomator, too, shows a full stop for what XML cannot hold.
+    whole = quoteattr(NOT_IN_XML.sub(".", text), {'"': "&quot;"})
     return whole if whole.startswith('"') else f'"{whole[1:-1]}"'
 
 
@@ -70,7 +74,7 @@ def picture(app: DemoApp) -> bytes:
     if not app.foreground:
         return _png("launcher", ((HOME_ICON.kind, *HOME_ICON.box),))
     boxes = tuple((e.kind, *e.box) for e in app.elements())
-    return _png(f"{app.screen}", (*boxes, ("TextView", 0, 0, 1 + app.position % WIDTH_PX, 4)))
+    return _png(app.view.screen, (*boxes, ("TextView", 0, 0, 1 + app.view.position % WIDTH_PX, 4)))
 
 
 @lru_cache(maxsize=128)

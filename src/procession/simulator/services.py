@@ -40,6 +40,15 @@ def packets(pieces: list[tuple[int, bytes]]) -> bytes:
     return b"".join(PACKET.pack(kind, len(data)) + data for kind, data in pieces)
 
 
+def half(pieces: list[tuple[int, bytes]]) -> list[tuple[int, bytes]]:
+    """The first half of an output."""
+    left, kept = sum(len(data) for _, data in pieces) // 2, []
+    for kind, data in pieces:
+        kept.append((kind, data[:left]))
+        left -= len(kept[-1][1])
+    return [(kind, data) for kind, data in kept if data]
+
+
 def _bare(pieces: list[tuple[int, bytes]]) -> bytes:
     return b"".join(data for _, data in pieces)
 
@@ -51,12 +60,15 @@ async def _command(phone: Phone, stream: Stream, line: str, framed: bool) -> Non
         await asyncio.sleep(latency_ms / 1000)
 
     async def emit(pieces: list[tuple[int, bytes]]) -> None:
-        await stream.write(encode(pieces))
+        await stream.write(encode(pieces), lambda: encode(half(pieces)))
 
     session = Session(phone, emit)
     code = await session.run(line)
     ending = [(EXIT, bytes([code & 0xFF]))] if framed else []
-    await stream.write(encode([*session.take(), *ending]))
+    pieces = session.take()
+    await stream.write(encode([*pieces, *ending]), lambda: encode(half(pieces)))
+    await stream.written()
+    session.finish()
 
 
 async def _interactive(phone: Phone, stream: Stream, framed: bool) -> None:
@@ -79,6 +91,7 @@ async def _interactive(phone: Phone, stream: Stream, framed: bool) -> None:
                 break
             code = await session.run(line.decode(errors="replace"))
             await session.flush()
+            session.finish()
     await stream.write(encode([(EXIT, bytes([code]))] if framed else []))
 
 

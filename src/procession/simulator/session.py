@@ -23,6 +23,7 @@ class Session:
         self._phone = phone
         self._emit = emit
         self._pieces: list[tuple[int, bytes]] = []
+        self._afterwards: list[Callable[[], None]] = []
         self._variables = {"?": "0", "USER": "shell", "HOME": "/", "PATH": "/system/bin"}
 
     async def run(self, line: str) -> int:
@@ -48,6 +49,11 @@ class Session:
         if pieces:
             await self._emit(pieces)
 
+    def finish(self) -> None:
+        """Do what was to happen once the answer is received."""
+        while self._afterwards:
+            self._afterwards.pop(0)()
+
     def take(self) -> list[tuple[int, bytes]]:
         """What was said and not handed on yet."""
         pieces, self._pieces = self._pieces, []
@@ -67,6 +73,8 @@ class Session:
             handed, code = output.stdout, output.code
             if number == len(pipeline.commands) and handed:
                 self._pieces.append((STDOUT, handed))
+            if output.afterwards is not None:
+                self._afterwards.append(output.afterwards)
             if output.stderr:
                 self._pieces.append((STDERR, output.stderr))
         return code
@@ -94,7 +102,7 @@ class Session:
         return await answer
 
     def _redirected(self, command: Simple, output: Output) -> Output:
-        code, stdout, stderr = output
+        _, stdout, stderr, _ = output
         if command.merges == "1":
             stdout, stderr = stdout + stderr, b""
         elif command.merges == "2":
@@ -105,7 +113,7 @@ class Session:
         if command.stderr_path is not None:
             self._write(command.stderr_path, stderr, False)
             stderr = b""
-        return Output(code, stdout, stderr)
+        return output._replace(stdout=stdout, stderr=stderr)
 
     def _read(self, word: Word) -> bytes:
         path = word.filled(self._variables)

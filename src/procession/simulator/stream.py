@@ -40,12 +40,16 @@ class Stream:
         """Tell the other side that the service it asked for is there."""
         self._send(Message(OKAY, self.local_id, self.remote_id))
 
-    async def write(self, data: bytes) -> None:
-        """Send all of `data`. Raises ConnectionCut when the crash fault strikes."""
+    async def write(self, data: bytes, half: Callable[[], bytes] | None = None) -> None:
+        """Send all of `data`.
+
+        When the crash fault strikes, only `half()` or the first half is sent, the connection is
+        cut, and ConnectionCut raised.
+        """
         await self._hang_over()
         crashing = self._faults.take_crash()
         if crashing:
-            data = data[: len(data) // 2]
+            data = data[: len(data) // 2] if half is None else half()
         for start in range(0, len(data), self._payload_bytes_max):
             await self._write_one(data[start : start + self._payload_bytes_max])
         if crashing:

@@ -21,11 +21,12 @@ class Call(NamedTuple):
 
 
 class Output(NamedTuple):
-    """What a command answered."""
+    """What a command answered, and what happens once that answer was received."""
 
     code: int
     stdout: bytes = b""
     stderr: bytes = b""
+    afterwards: Callable[[], None] | None = None
 
 
 # A command that needs time answers with an awaitable; what was said before is sent first.

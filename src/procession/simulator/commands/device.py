@@ -121,8 +121,7 @@ def svc(call: Call) -> Output:
 
 
 def reboot(call: Call) -> Output:
-    call.phone.reboot()
-    return Output(0)
+    return Output(0, afterwards=call.phone.reboot)
 
 
 def uptime(call: Call) -> Output:

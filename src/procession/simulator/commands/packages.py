@@ -68,7 +68,7 @@ def _broadcast(call: Call, args: list[str]) -> Output:
     try:
         text = base64.b64decode(args[4], validate=True).decode()
     except ValueError:
-        return said("Broadcast completed: result=0, data=\"no UTF-8 text in base64\"")
+        return said('Broadcast completed: result=0, data="no UTF-8 text in base64"')
     call.phone.app.set_text(text)
     return said("Broadcast completed: result=-1")
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 
 from procession.simulator.commands.command import Call, Command, Output, refused, said
-from procession.simulator.faults import Fault
+from procession.simulator.faults import Fault, verify
 
 USAGE = "usage: simctl state | fault NAME [SECONDS] [MS] | clear | faults"
 
@@ -24,10 +25,12 @@ def simctl(call: Call) -> Output:
     try:
         seconds = float(args[1]) if args[1:] else None
         ms = int(args[2]) if args[2:] else None
-        call.phone.faults.set(Fault(args[0]), seconds, ms=ms)
+        fault = Fault(args[0])
+        verify(seconds, ms)
     except ValueError as why:
         return refused(f"simctl: {why}", 2)
-    return Output(0)
+    # The fault must not hit the very command that asks for it.
+    return Output(0, afterwards=partial(call.phone.faults.set, fault, seconds, ms=ms))
 
 
 COMMANDS: dict[str, Command] = {"simctl": simctl}

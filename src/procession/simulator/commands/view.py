@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from procession.simulator.app import HEIGHT_PX, WIDTH_PX
 from procession.simulator.commands.command import Call, Command, Output, refused, said
 from procession.simulator.files import FILE_MODE
+from procession.simulator.layout import HEIGHT_PX, WIDTH_PX
 from procession.simulator.screen import hierarchy, picture
 
 DUMP_PATH = "/sdcard/window_dump.xml"
