@@ -85,12 +85,14 @@ class Receiver:
         with socket.create_server((host, port)) as server:
             thread = threading.Thread(target=self._accept, args=(server,), daemon=True)
             thread.start()
-            yield f"{scheme}://{host}:{server.getsockname()[1]}"
-            server.shutdown(socket.SHUT_RDWR)
-            thread.join(5)
-            with self._lock:
-                for connection in self._open:
-                    connection.close()
+            try:
+                yield f"{scheme}://{host}:{server.getsockname()[1]}"
+            finally:
+                server.shutdown(socket.SHUT_RDWR)
+                thread.join(5)
+                with self._lock:
+                    for connection in self._open:
+                        connection.close()
 
     def _accept(self, server: socket.socket) -> None:
         while True:

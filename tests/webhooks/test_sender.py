@@ -12,7 +12,7 @@ from callback_receiver import GUARD, Received, Receiver, hang, raw, reply, wait_
 from dict_outbox import DictOutbox
 from standardwebhooks import Webhook
 
-from procession.webhooks.delivery import ONCE, STANDARD, DeliveryState, Schedule
+from procession.webhooks.delivery import ONCE, STANDARD, Delivery, DeliveryState, Schedule
 from procession.webhooks.sender import LOST_MARGIN_MS, Limits, Outcome, Sender
 from procession.webhooks.signing import Secret
 
@@ -33,9 +33,14 @@ def make(
     )
 
 
-def step(outbox: DictOutbox, now_ms: int = NOW_MS, **settings: Schedule | Sequence[Secret]) -> int:
+def step(
+    outbox: DictOutbox,
+    now_ms: int = NOW_MS,
+    schedule: Schedule = STANDARD,
+    secrets: Sequence[Secret] = (),
+) -> int:
     async def once() -> int:
-        async with make(outbox, **settings) as sender:
+        async with make(outbox, schedule=schedule, secrets=secrets) as sender:
             return await sender.step(now_ms)
 
     return asyncio.run(once())
@@ -187,7 +192,7 @@ def test_a_hanging_receiver_is_cut_off() -> None:
 def test_an_answer_that_drips_is_cut_off_but_its_status_counts() -> None:
     def drip(connection: socket.socket, _: Received) -> None:
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 4000\r\n\r\n")
-        for _ in range(4_000):
+        for _number in range(4_000):
             connection.sendall(b"x")
             time.sleep(0.02)
 
@@ -208,18 +213,18 @@ def test_a_host_that_nobody_listens_on_is_a_failure() -> None:
 def test_a_hanging_host_delays_no_other_host() -> None:
     let_go = threading.Event()
     slow, quick, outbox = Receiver(replies=[hang(let_go)]), Receiver(), DictOutbox()
-    slow_limits = replace(QUICK, total_ms=30_000, page_max=8, queue_max=4)
+    slow_limits = replace(QUICK, total_ms=30_000, page_max=8, queue_max=4, idle_ms=60_000)
     with slow.listening() as there, quick.listening() as here:
         for seq in range(50):
-            outbox.add(there, seq=seq)
+            outbox.add(there, process_id=f"slow{seq}")
         for seq in range(20):
-            outbox.add(here, seq=seq, process_id="p2")
+            outbox.add(here, seq=seq, process_id="z", next_ms=1)
         began = time.monotonic()
         asyncio.run(running(outbox, lambda: len(quick.received) == 20, limits=slow_limits))
         assert time.monotonic() - began < 10
         let_go.set()
     assert len(slow.received) == 1
-    assert {outbox.rows[o.delivery_id].delivery.process_id for o in outbox.outcomes} == {"p2"}
+    assert {outbox.rows[o.delivery_id].delivery.process_id for o in outbox.outcomes} == {"z"}
 
 
 def test_one_callback_is_in_flight_per_host() -> None:
@@ -235,6 +240,32 @@ def test_one_callback_is_in_flight_per_host() -> None:
     assert receiver.concurrent_max == 1
     assert len(receiver.received) == 30
     assert receiver.connections == 1, "the connection is kept"
+
+
+def test_passes_at_the_same_time_share_one_place_per_host() -> None:
+    def slowly(connection: socket.socket, request: Received) -> None:
+        time.sleep(0.01)
+        reply(200)(connection, request)
+
+    receiver, outbox = Receiver(replies=[slowly]), DictOutbox()
+    due = outbox.due
+
+    async def due_later(now_ms: int, limit: int, busy: frozenset[str]) -> list[Delivery]:
+        found = await due(now_ms, limit, busy)
+        await asyncio.sleep(0)
+        return found
+
+    async def two_passes() -> None:
+        outbox.due = due_later  # type: ignore[method-assign]
+        async with make(outbox) as sender:
+            await asyncio.gather(sender.step(NOW_MS), sender.step(NOW_MS))
+
+    with receiver.listening() as address:
+        for number in range(20):
+            outbox.add(address, process_id=f"p{number}")
+        asyncio.run(two_passes())
+    assert receiver.concurrent_max == 1
+    assert len(receiver.received) == len(outbox.outcomes) == 20
 
 
 def test_hosts_at_the_same_time_are_bounded() -> None:
@@ -335,10 +366,10 @@ def test_a_try_that_another_server_has_begun_is_not_ours() -> None:
         stale = outbox.rows[1].delivery
         outbox.rows[1].delivery = replace(stale, attempt=1)
 
-        async def stale_page(now_ms: int, limit: int, busy: frozenset[str]) -> list[object]:
+        async def stale_page(now_ms: int, limit: int, busy: frozenset[str]) -> list[Delivery]:
             return [stale, outbox.rows[2].delivery]
 
-        outbox.due = stale_page  # type: ignore[method-assign,assignment]
+        outbox.due = stale_page  # type: ignore[method-assign]
         assert step(outbox) == 0
     assert receiver.received == [], "the second must not overtake what another server sends"
 
@@ -432,14 +463,14 @@ def test_the_loop_outlives_an_outbox_that_fails_for_a_while() -> None:
     receiver, outbox = Receiver(), DictOutbox()
     due, failures = outbox.due, 0
 
-    async def failing(now_ms: int, limit: int, busy: frozenset[str]) -> list[object]:
+    async def failing(now_ms: int, limit: int, busy: frozenset[str]) -> list[Delivery]:
         nonlocal failures
         failures += 1
         if failures <= 3:
             raise OSError("the database is away")
-        return await due(now_ms, limit, busy)  # type: ignore[return-value]
+        return await due(now_ms, limit, busy)
 
-    outbox.due = failing  # type: ignore[method-assign,assignment]
+    outbox.due = failing  # type: ignore[method-assign]
     with receiver.listening() as address:
         outbox.add(address)
         asyncio.run(running(outbox, lambda: outbox.outcomes))

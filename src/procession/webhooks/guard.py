@@ -165,7 +165,7 @@ def _check_host(written: str, host: str, url: str, field: str) -> None:
     labels = host.split(".")
     if len(host) > HOST_CHARS_MAX or not all(_LABEL.fullmatch(label) for label in labels):
         raise UrlRefused(field, url, "the host must be a DNS name or an IP address")
-    if _NUMBER.fullmatch(labels[-1]) or written.split(".")[-1].isnumeric():
+    if _NUMBER.fullmatch(labels[-1]) or written.rpartition(".")[2].isnumeric():
         if written != host or not isinstance(_literal(host), IPv4Address):
             rule = "a numeric host must be four decimal numbers with dots, or IPv6 in brackets"
             raise UrlRefused(field, url, rule)

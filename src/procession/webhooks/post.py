@@ -55,11 +55,9 @@ async def post(
 
 
 async def _read(response: ClientResponse, head: bytearray, bytes_max: int) -> None:
-    """Fill `head` as far as the answer goes; a longer one costs its connection."""
+    """Fill `head`; an answer that is longer costs its connection, which is not reused half-read."""
     while len(head) < bytes_max:
         chunk = await response.content.read(bytes_max - len(head))
         if not chunk:
             return
         head += chunk
-    if not response.content.at_eof():
-        response.close()
