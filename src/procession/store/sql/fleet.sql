@@ -80,3 +80,29 @@ VALUES (:tenant_id, :account_id, :strategy_version, :strategy_synced_ms, :body, 
 ON CONFLICT (tenant_id, account_id) DO UPDATE SET strategy_version = excluded.strategy_version,
   strategy_synced_ms = excluded.strategy_synced_ms, body = excluded.body,
   updated_ms = excluded.updated_ms;
+
+-- accounts_named: the accounts a request targets
+SELECT account_id, phone_id, app, labels, active FROM account
+WHERE tenant_id = :tenant_id AND account_id IN {account_ids};
+
+-- accounts_labelled: the active accounts of a group, by the quoted label in the list of labels
+SELECT account_id, phone_id, app, labels, active FROM account
+WHERE tenant_id = :tenant_id AND active = 1 AND labels LIKE :pattern ESCAPE '\'
+ORDER BY account_id LIMIT :limit;
+
+-- phones_named: the phones a request targets
+SELECT phone_id FROM phone WHERE tenant_id = :tenant_id AND phone_id IN {phone_ids};
+
+-- phones_labelled: the phones of a group
+SELECT phone_id FROM phone
+WHERE tenant_id = :tenant_id AND labels LIKE :pattern ESCAPE '\' ORDER BY phone_id LIMIT :limit;
+
+-- agent_phones: which phones an agent answers for
+SELECT phone_id FROM phone WHERE tenant_id = :tenant_id AND agent_id = :agent_id;
+
+-- lose_phones: what the new life of an agent no longer sees
+UPDATE phone SET health = 'offline', detail = 'not seen by its agent'
+WHERE tenant_id = :tenant_id AND agent_id = :agent_id AND phone_id NOT IN {phone_ids};
+
+-- live_phones: whether anybody could take work at all
+SELECT 1 FROM phone WHERE tenant_id = :tenant_id AND seen_ms >= :since_ms LIMIT 1;
