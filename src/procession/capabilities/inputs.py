@@ -27,7 +27,7 @@ def decode_inputs(capability: Capability, raw: bytes) -> Any:
         return msgspec.json.decode(raw, type=capability.Input or dict[str, Any])
     except msgspec.ValidationError as refusal:
         raise _explained(capability, str(refusal), raw) from None
-    except msgspec.DecodeError as refusal:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as refusal:
         raise InputInvalid("", f"inputs are not JSON: {refusal}") from None
 
 
@@ -95,7 +95,7 @@ def _value_at(raw: bytes, parts: list[str | int]) -> object:
         value: Any = msgspec.json.decode(raw)
         for part in parts:
             value = value[part]
-    except (msgspec.MsgspecError, LookupError, TypeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, LookupError, TypeError, RecursionError):
         return MISSING
     return value
 
