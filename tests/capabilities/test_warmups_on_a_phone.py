@@ -6,13 +6,13 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from changed_profile import changed_profile
 from phone_bench import Bench
 from recorded_job import RecordedJob
 
 from procession.capabilities.app import CLIPS_BETWEEN_LOOKS
 from procession.capabilities.capability import PhoneFault, RunFailed, RunStopped, RunTimedOut
 from procession.capabilities.keyboard import TextUntypable
-from procession.capabilities.profile import SHIPPED
 from procession.simulator.faults import Fault
 
 HOSTILE = [
@@ -25,17 +25,6 @@ HOSTILE = [
     "emoji 🎬 ünïcode 日本",
     "x" * 200,
 ]
-
-
-def plain_profile(folder: Path, **changes: str) -> str:
-    """The demo profile, changed by replacing text, as a file's path."""
-    text = (SHIPPED / "demo.toml").read_text().replace("appear_s = 15", "appear_s = 1")
-    for old, new in changes.items():
-        assert old in text
-        text = text.replace(old, new)
-    file = folder / "changed.toml"
-    file.write_text(text)
-    return str(file)
 
 
 def test_every_keyword_arrives_in_the_app_as_it_was_written(bench: Bench) -> None:
@@ -75,44 +64,51 @@ def test_the_feed_is_looked_through_for_the_time_given(bench: Bench) -> None:
     assert set(bench.account["counters"]) == {"feed_opened", "swipes"}
 
 
-def test_a_feed_that_does_not_move_fails_the_run(bench: Bench, tmp_path, monkeypatch) -> None:
-    profile = plain_profile(tmp_path, **{"id/feed_position": "id/feed_item"})
-    monkeypatch.setenv("PROCESSION_APP_PROFILE", profile)
+def test_a_feed_that_does_not_move_fails_the_run(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changed_profile(tmp_path, monkeypatch, {"id/feed_position": "id/feed_item"})
     monkeypatch.setattr(bench.simulated.app, "swipe", lambda y_from, y_to: None)
     with pytest.raises(RunFailed, match="the feed stood at 'Clip 1'"):
         RecordedJob("fyp_warmup", {"minutes": 0.1}, bench.phone).run()
 
 
-def test_text_that_cannot_be_typed_is_named(bench: Bench, tmp_path, monkeypatch) -> None:
-    profile = plain_profile(tmp_path, **{"set_text = ": "# set_text = "})
-    monkeypatch.setenv("PROCESSION_APP_PROFILE", profile)
+def test_text_that_cannot_be_typed_is_named(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changed_profile(tmp_path, monkeypatch, {"set_text = ": "# set_text = "})
     job = RecordedJob("keyword_warmup", {"keywords": ["ok", "né"]}, bench.phone)
     with pytest.raises(TextUntypable, match=r"U\+00E9 \(LATIN SMALL LETTER E WITH ACUTE\)"):
         job.run()
     assert bench.account["searches"] == ["ok"]
 
 
-def test_a_screen_without_the_element_ends_in_time(bench: Bench, tmp_path, monkeypatch) -> None:
-    profile = plain_profile(tmp_path, **{"id/search_button": "id/other_button"})
-    monkeypatch.setenv("PROCESSION_APP_PROFILE", profile)
+def test_a_screen_without_the_element_ends_in_time(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changed_profile(tmp_path, monkeypatch, {"id/search_button": "id/other_button"})
     with pytest.raises(RunTimedOut, match=r"waited 1 s for .*other_button to appear; it is not"):
         RecordedJob("keyword_warmup", {"keywords": ["ok"]}, bench.phone).run()
     assert bench.account["searches"] == []
 
 
-def test_an_app_that_is_not_installed_fails_the_run(bench: Bench, tmp_path, monkeypatch) -> None:
-    profile = plain_profile(
-        tmp_path, **{'package = "app.procession.demo"': 'package = "app.procession.other"'}
+def test_an_app_that_is_not_installed_fails_the_run(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changed_profile(
+        tmp_path,
+        monkeypatch,
+        {'package = "app.procession.demo"': 'package = "app.procession.other"'},
     )
-    monkeypatch.setenv("PROCESSION_APP_PROFILE", profile)
     with pytest.raises(RunFailed, match="unable to resolve") as failure:
         RecordedJob("fyp_warmup", {}, bench.phone).run()
     assert not failure.value.infrastructure
 
 
-def test_a_profile_without_the_screen_says_so(bench: Bench, tmp_path, monkeypatch) -> None:
-    profile = plain_profile(tmp_path, **{"\nsearch = ": "\n# search = "})
-    monkeypatch.setenv("PROCESSION_APP_PROFILE", profile)
+def test_a_profile_without_the_screen_says_so(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changed_profile(tmp_path, monkeypatch, {"\nsearch = ": "\n# search = "})
     with pytest.raises(RunFailed, match="the app profile demo names no link search"):
         RecordedJob("keyword_warmup", {"keywords": ["ok"]}, bench.phone).run()
 
