@@ -1,0 +1,1 @@
+"""Next to the phones: claims work, runs it in children, reports how it ended."""
