@@ -39,6 +39,7 @@ class SubmitRequest(Struct, frozen=True, kw_only=True):
     requested_by: Raw
     target_given: Raw = EMPTY
     callback_url: str = ""
+    callback_origin: str = ""
     callback_metadata: Raw = EMPTY
     fingerprint: str = ""
     face: str = "execution"
@@ -120,6 +121,7 @@ def _process(
             requested_by=request.requested_by,
             target=request.target_given,
             callback_url=request.callback_url,
+            callback_origin=request.callback_origin,
             callback_metadata=request.callback_metadata,
             mode=request.mode,
             fingerprint=request.fingerprint,

@@ -12,6 +12,8 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
+from procession.webhooks.delivery import parse_schedule
+
 PREFIX = "PROCESSION_"
 
 
@@ -68,7 +70,9 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     ] = ""
     callback_retries: Annotated[
         str,
-        Meta(pattern="^(standard|none)$", description="`standard` schedule, or `none`: one try."),
+        Meta(
+            description="`standard`, `none` (one try), or the pauses before each try: `0s, 5s, 5m`."
+        ),
     ] = "standard"
     retention_days: Annotated[
         float, Meta(gt=0, le=36_500, description="How long finished processes are kept.")
@@ -86,6 +90,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         if self.bootstrap_token and len(self.bootstrap_token) < 32:
             raise ValueError("bootstrap_token must have at least 32 characters")
+        parse_schedule(self.callback_retries)
         for network in words(self.callback_allow):
             ip_network(network)
 

@@ -132,7 +132,7 @@ def _place_of(account: Any, phone_group: str | None) -> Place:
 
 
 def _shared(phone_group: str | None) -> str:
-    return QUEUE_ANY if phone_group is None else QUEUE_LABEL + phone_group
+    return QUEUE_ANY if phone_group is None else QUEUE_LABEL + phone_group.lower()
 
 
 def _quoted(label: str) -> str:

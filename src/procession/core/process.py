@@ -42,6 +42,8 @@ class Request(Struct, frozen=True, omit_defaults=True):
     requested_by: Raw
     target: Raw = EMPTY
     callback_url: str = ""
+    callback_origin: str = ""
+    """Scheme, host and port of the URL: deliveries to one origin are sent one at a time."""
     callback_metadata: Raw = EMPTY
     mode: str = "manual"
     fingerprint: str = ""

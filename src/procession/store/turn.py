@@ -237,7 +237,8 @@ class Turn:
             self._events.append((event, text))
             self._standings[process.process_id] = text
             if event.milestone and process.request.callback_url:
-                self._deliveries.append((process.process_id, event.seq, self.now_ms))
+                origin = process.request.callback_origin
+                self._deliveries.append((process.process_id, event.seq, origin, self.now_ms))
 
     def _wake(self, change: Change) -> None:
         process = change.process
@@ -288,4 +289,4 @@ class Turn:
         self._standings: dict[str, str] = {}
         self._items: dict[str, tuple[Item | None, Item]] = {}
         self._events: list[tuple[Event, str]] = []
-        self._deliveries: list[tuple[str, int, int]] = []
+        self._deliveries: list[tuple[str, int, str, int]] = []

@@ -93,6 +93,7 @@ CREATE TABLE delivery (
   delivery_id INTEGER PRIMARY KEY,
   process_id TEXT NOT NULL,
   seq INTEGER NOT NULL,
+  origin TEXT NOT NULL,
   state TEXT NOT NULL CHECK (state IN ('pending', 'delivered', 'failed')),
   attempt INTEGER NOT NULL,
   due_ms BIGINT,
@@ -100,7 +101,7 @@ CREATE TABLE delivery (
   UNIQUE (process_id, seq),
   CHECK ((due_ms IS NOT NULL) = (state = 'pending'))
 );
-CREATE INDEX delivery_due ON delivery (due_ms, delivery_id) WHERE due_ms IS NOT NULL;
+CREATE INDEX delivery_due ON delivery (due_ms, process_id, seq) WHERE due_ms IS NOT NULL;
 
 CREATE TABLE account (
   tenant_id INTEGER NOT NULL,
@@ -149,6 +150,8 @@ CREATE TABLE output (
   truncated INTEGER NOT NULL,
   PRIMARY KEY (item_id, attempt)
 );
+
+CREATE INDEX output_process ON output (process_id);
 
 CREATE TABLE snapshot (
   tenant_id INTEGER NOT NULL,

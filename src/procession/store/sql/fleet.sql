@@ -43,6 +43,9 @@ ON CONFLICT (tenant_id, phone_id) DO UPDATE SET agent_id = excluded.agent_id,
 UPDATE phone SET labels = :labels, paused = :paused
 WHERE tenant_id = :tenant_id AND phone_id = :phone_id;
 
+-- silent_phones: whether there is anything to do, without a write
+SELECT 1 FROM phone WHERE health <> 'offline' AND seen_ms < :before_ms LIMIT 1;
+
 -- silence_phones: an agent that has not been heard of makes its phones unreachable
 UPDATE phone SET health = 'offline', detail = 'its agent is silent'
 WHERE health <> 'offline' AND seen_ms < :before_ms;
@@ -106,3 +109,6 @@ WHERE tenant_id = :tenant_id AND agent_id = :agent_id AND phone_id NOT IN {phone
 
 -- live_phones: whether anybody could take work at all
 SELECT 1 FROM phone WHERE tenant_id = :tenant_id AND seen_ms >= :since_ms LIMIT 1;
+
+-- phone_labels: the shared queues these phones look into
+SELECT labels FROM phone WHERE tenant_id = :tenant_id AND phone_id IN {phone_ids};

@@ -38,10 +38,6 @@ ORDER BY item_id;
 SELECT item_id, process_id FROM item WHERE due_ms IS NOT NULL AND due_ms <= :now_ms
 ORDER BY due_ms LIMIT :limit;
 
--- extend_leases: the server was down; nobody could renew, so nobody loses a lease by it
-UPDATE item SET lease_ms = lease_ms + :extra_ms, due_ms = due_ms + :extra_ms
-WHERE lease_ms IS NOT NULL AND due_ms IS NOT NULL AND lease_ms > :since_ms;
-
 -- free_phones: which of these phones may take work now: own agent, healthy, not paused, not held
 SELECT phone_id, labels FROM phone
 WHERE tenant_id = :tenant_id AND agent_id = :agent_id AND health = 'available' AND paused = 0
@@ -60,12 +56,6 @@ SELECT item_id, process_id, tenant_id, capability, queue, step, state, attempt, 
   claimed_ms, started_ms, finished_ms, inputs, error, result
 FROM item WHERE tenant_id = :tenant_id AND phone_id = :phone_id AND lease_ms IS NOT NULL;
 
--- agent_orders: the runs of one agent that are to stop
-SELECT i.item_id, i.attempt, i.stop_order FROM item i
-JOIN phone p ON p.tenant_id = i.tenant_id AND p.phone_id = i.phone_id
-WHERE p.tenant_id = :tenant_id AND p.agent_id = :agent_id AND i.lease_ms IS NOT NULL
-  AND i.stop_order <> 'none';
-
 -- queue_ahead: how many items wait before this one, counted up to a cap
 SELECT count(*) FROM (SELECT 1 FROM item
   WHERE tenant_id = :tenant_id AND queue = :queue AND state = 'queued'
@@ -82,3 +72,14 @@ ON CONFLICT (item_id, attempt) DO UPDATE SET text = excluded.text, truncated = e
 
 -- list_outputs: what the runs of an item printed
 SELECT attempt, text, truncated FROM output WHERE item_id = :item_id ORDER BY attempt;
+
+-- item_process: which process an item belongs to
+SELECT process_id FROM item WHERE item_id = :item_id;
+
+-- next_item_due: when time decides about an item again
+SELECT min(due_ms) FROM item WHERE due_ms IS NOT NULL;
+
+-- renew_all_leases: while the server was down nobody could renew, so nobody loses by it
+UPDATE item SET lease_ms = :lease_ms,
+  due_ms = CASE WHEN run_until_ms < :due_ms THEN run_until_ms ELSE :due_ms END
+WHERE lease_ms IS NOT NULL AND lease_ms < :lease_ms;

@@ -64,7 +64,7 @@ DELETE FROM event WHERE process_id = :process_id;
 DELETE FROM delivery WHERE process_id = :process_id;
 
 -- delete_outputs: a process's record goes whole
-DELETE FROM output WHERE item_id > :process_id AND item_id <= :last_item_id;
+DELETE FROM output WHERE process_id = :process_id;
 
 -- delete_items: a process's record goes whole
 DELETE FROM item WHERE item_id > :process_id AND item_id <= :last_item_id
