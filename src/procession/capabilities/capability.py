@@ -106,6 +106,8 @@ class Capability(Protocol):
     """A plain class; an instance is stateless and shared.
 
     `blocked` names the modes that are refused, with the stable code answered for each.
+    `time_limit_ms` bounds any run; an optional method `time_limit_for(inputs) -> int` gives a
+    shorter limit for the decoded inputs at hand (`registry.time_limit_ms` asks for it).
     """
 
     name: ClassVar[str]

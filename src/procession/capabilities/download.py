@@ -10,7 +10,6 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO
-from urllib.parse import urlsplit
 
 from msgspec import Struct
 
@@ -53,7 +52,7 @@ def download(
     silence_s: float = SILENCE_S_MAX,
 ) -> Asset:
     """Fetch the URL into the file. Redirects are refused. Raises DownloadFailed."""
-    if urlsplit(url).scheme not in ("http", "https"):
+    if not url.lower().startswith(("http://", "https://")):
         raise DownloadFailed("an asset's URL must be http or https")
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirects)
     until = time.monotonic() + seconds_max
@@ -67,7 +66,9 @@ def download(
             raise DownloadFailed(
                 f"the asset's server answered {answer.code}", retry=retry
             ) from None
-    except (OSError, http.client.HTTPException, ValueError) as reason:
+    except ValueError as reason:
+        raise DownloadFailed(f"the asset could not be fetched: {reason}") from None
+    except (OSError, http.client.HTTPException) as reason:
         raise DownloadFailed(f"the asset could not be fetched: {reason}", retry=True) from None
     if asset.size_bytes == 0:
         raise DownloadFailed("the asset is empty")
