@@ -1,0 +1,1 @@
+"""What callers see: one contract a face; no face knows another."""

@@ -1,0 +1,255 @@
+"""A handler is `async (Request) -> Answer`, independent of ASGI; an Endpoint declares one.
+
+The declaration is all there is: it gives the route, the token's scope, the limits, the decoding
+of body and query, and the page in the OpenAPI document.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Protocol
+from urllib.parse import parse_qsl
+
+import msgspec
+from msgspec import Struct
+
+from procession.caller import Caller
+from procession.core.errors import Refused
+from procession.faces.strict import BodyInvalid, FieldError, explained
+
+QUERY_FIELDS_MAX = 50
+QUERY_CHARS_MAX = 8_192
+
+Headers = tuple[tuple[bytes, bytes], ...]
+Write = Callable[[bytes], Awaitable[None]]
+Receive = Callable[[], Awaitable[Mapping[str, Any]]]
+
+
+class PathUnknown(Refused):
+    """Nothing is served at this path."""
+
+    code = "not_found"
+
+
+class MethodNotAllowed(Refused):
+    """This path does not know the method."""
+
+    code = "method_not_allowed"
+
+    def __init__(self, allow: str = "") -> None:
+        super().__init__()
+        self.allow = allow
+
+
+class BodyTooLarge(Refused):
+    """The body is larger than the server accepts."""
+
+    code = "body_too_large"
+
+
+class BodyTooSlow(Refused):
+    """The body did not arrive in time."""
+
+    code = "body_too_slow"
+
+
+class RateLimited(Refused):
+    """The token asks too often."""
+
+    code = "rate_limited"
+
+
+class Unexpected(Refused):
+    """The server failed; the log has the reason under this request id."""
+
+    code = "unexpected"
+
+
+class Streamed(Protocol):
+    """A body that is written over time."""
+
+    async def run(self, write: Write) -> None:
+        """Write until the stream ends; `write` waits while the client does not read."""
+        ...
+
+    def close(self) -> None:
+        """The client has gone or the server stops: `run` is to end now. May come twice."""
+        ...
+
+
+class Answer(Struct, frozen=True):
+    """What a handler answers; a Struct body is encoded as JSON."""
+
+    status: int = 200
+    body: Any = b""
+    """bytes, a Struct, or a Streamed."""
+    headers: Headers = ()
+    content_type: bytes = b"application/json"
+
+
+class Load:
+    """How many requests are in work; one that only waits is not."""
+
+    __slots__ = ("count", "waiting")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.waiting = 0
+
+
+class Parked:
+    """While entered, the request only waits and leaves its place among those in work."""
+
+    __slots__ = ("_load",)
+
+    def __init__(self, load: Load) -> None:
+        self._load = load
+
+    def __enter__(self) -> None:
+        self._load.count -= 1
+        self._load.waiting += 1
+
+    def __exit__(self, *_: object) -> None:
+        self._load.count += 1
+        self._load.waiting -= 1
+
+
+class Request:
+    """One request. `body` is bytes; `message` the decoded body; `caller` who asks."""
+
+    __slots__ = (
+        "_query",
+        "_query_bytes",
+        "body",
+        "caller",
+        "headers",
+        "load",
+        "message",
+        "method",
+        "params",
+        "path",
+        "peer",
+        "query",
+        "receive",
+        "request_id",
+    )
+
+    caller: Caller
+    """Set before the handler runs wherever the endpoint has a scope."""
+    message: Any
+    """The decoded body, of the endpoint's `body` type."""
+    query: Any
+    """The decoded query, of the endpoint's `query` type."""
+
+    def __init__(
+        self,
+        *,
+        method: str,
+        path: str,
+        params: dict[str, str],
+        headers: Mapping[bytes, bytes],
+        query: bytes = b"",
+        body: bytes = b"",
+        request_id: str = "",
+        peer: str = "",
+        load: Load | None = None,
+        receive: Receive | None = None,
+    ) -> None:
+        self.method = method
+        self.path = path
+        self.params = params
+        self.headers = headers
+        self.body = body
+        self.request_id = request_id
+        self.peer = peer
+        self.load = load or Load()
+        self.receive = receive
+        self._query_bytes = query
+        self._query: dict[str, str] | None = None
+
+    def header(self, name: bytes) -> str:
+        """The value of the header with this lower-case name, empty when absent."""
+        value = self.headers.get(name)
+        return "" if value is None else value.decode("latin-1")
+
+    def query_words(self) -> dict[str, str]:
+        """The query's names and values; of a repeated name the last. Raises BodyInvalid."""
+        if self._query is None:
+            self._query = _query_words(self._query_bytes) if self._query_bytes else {}
+        return self._query
+
+    def parked(self) -> Parked:
+        """Use around a wait: `with request.parked(): await …`."""
+        return Parked(self.load)
+
+    async def left(self) -> None:
+        """Return when the client has gone; only once the body was read."""
+        assert self.receive is not None
+        while (await self.receive())["type"] != "http.disconnect":
+            pass
+
+
+Handler = Callable[[Request], Awaitable[Answer]]
+Refuse = Callable[[Exception], Answer]
+Admit = Callable[[Request, str], Awaitable[Caller]]
+
+
+class Endpoint(Struct, frozen=True, kw_only=True):
+    """One method on one path.
+
+    `scope` None needs no token. `answer` is the type of a success; `errors` the statuses that
+    stand in the contract. `body_bytes_max` overrides the setting.
+    """
+
+    method: str
+    path: str
+    handler: Handler
+    summary: str
+    body: Any = None
+    query: Any = None
+    answer: Any = None
+    content_type: str = "application/json"
+    scope: str | None = None
+    success: tuple[int, ...] = (200,)
+    errors: tuple[int, ...] = ()
+    body_bytes_max: int | None = None
+
+
+class Face(Struct, frozen=True, kw_only=True):
+    """A contract: its endpoints, who may call them, and how it says that something is refused.
+
+    `refuse` takes a Refused or a CapabilityRefusal and must know them all. A path nobody serves
+    is answered by the face with the longest `prefix` of it.
+    """
+
+    name: str
+    endpoints: Sequence[Endpoint]
+    refuse: Refuse
+    admit: Admit
+    prefix: str = ""
+
+
+def decoded_query(words: dict[str, str], shape: Any) -> Any:
+    """The query as `shape`. Raises BodyInvalid with the name of each wrong parameter."""
+    try:
+        return msgspec.convert(words, shape, strict=False)
+    except msgspec.ValidationError as refusal:
+        raise BodyInvalid(explained(shape, words, str(refusal), strict=False)) from None
+
+
+def _query_words(raw: bytes) -> dict[str, str]:
+    if len(raw) > QUERY_CHARS_MAX:
+        raise BodyInvalid([FieldError("", f"the query has over {QUERY_CHARS_MAX} characters")])
+    try:
+        pairs = parse_qsl(
+            raw.decode("ascii"),
+            keep_blank_values=True,
+            errors="strict",
+            max_num_fields=QUERY_FIELDS_MAX,
+        )
+    except ValueError:
+        raise BodyInvalid([FieldError("", "the query is not readable as UTF-8 pairs")]) from None
+    for name, value in pairs:
+        if "\0" in name or "\0" in value:
+            raise BodyInvalid([FieldError("/" + name, "holds a NUL character")])
+    return dict(pairs)
