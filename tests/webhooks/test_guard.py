@@ -12,7 +12,7 @@ from threading import Event
 
 import pytest
 from aiohttp import ClientError, ClientSession
-from callback_receiver import GUARD, LOOPBACK, Receiver, reply
+from callback_receiver import GUARD, LOOPBACK, Receiver, reply, wait_until
 from dict_outbox import DictOutbox
 from hypothesis import given
 from hypothesis import strategies as st
@@ -357,10 +357,11 @@ def test_hanging_lookups_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
                 await asyncio.wait_for(lookup("hang.example", 80), 0.05)
         with pytest.raises(OSError, match="too many"):
             await lookup("hang.example", 80)
+        let_go.set()
+        await asyncio.to_thread(wait_until, lambda: lookup.places_free == 2)
 
     monkeypatch.setattr(socket, "getaddrinfo", hang)
     asyncio.run(ask())
-    let_go.set()
 
 
 def test_a_session_keeps_no_cookies() -> None:

@@ -17,18 +17,27 @@ class SystemLookup:
     """
 
     def __init__(self, lookups_max: int = LOOKUPS_MAX) -> None:
-        self._places = threading.BoundedSemaphore(lookups_max)
+        self._lock = threading.Lock()
+        self._places_free = lookups_max
+
+    @property
+    def places_free(self) -> int:
+        """How many more lookups may be under way at this moment."""
+        return self._places_free
 
     async def __call__(self, host: str, port: int) -> Sequence[str]:
         """Return the addresses of `host`; OSError when there is none or no place is free."""
-        if not self._places.acquire(blocking=False):
-            raise OSError("too many name lookups are under way")
+        self._take_place()
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[list[str]] = loop.create_future()
         thread = threading.Thread(
             target=self._work, args=(host, port, loop, answer), name="lookup", daemon=True
         )
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError as error:
+            self._give_place()
+            raise OSError("no thread can be started for a name lookup") from error
         return await answer
 
     def _work(
@@ -47,9 +56,19 @@ class SystemLookup:
         except UnicodeError as error:
             found = OSError(f"{host} is not a name: {error}")
         finally:
-            self._places.release()
+            self._give_place()
         with suppress(RuntimeError):  # the loop is closed: nobody waits any more
             loop.call_soon_threadsafe(_settle, answer, found)
+
+    def _take_place(self) -> None:
+        with self._lock:
+            if self._places_free <= 0:
+                raise OSError("too many name lookups are under way")
+            self._places_free -= 1
+
+    def _give_place(self) -> None:
+        with self._lock:
+            self._places_free += 1
 
 
 def _settle(answer: "asyncio.Future[list[str]]", found: list[str] | OSError) -> None:
