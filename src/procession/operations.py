@@ -179,7 +179,7 @@ async def wait_for(
             left_ms = ends_ms - engine.now_ms()
             if process.version > version:
                 return process
-            if left_ms <= 0:
+            if left_ms <= 0 or engine.wakeup.closing:
                 return None
             await waiting.wait(min(left_ms, LOOK_AGAIN_MS) / 1000)
 

@@ -15,6 +15,12 @@ class Wakeup:
 
     def __init__(self) -> None:
         self._listeners: dict[Topic, set[Listener]] = {}
+        self.closing = False
+
+    def close(self) -> None:
+        """The server stops: every wait ends now, and none begins."""
+        self.closing = True
+        self.saved(tuple(self._listeners))
 
     def listen(self, topics: Iterable[Topic], listener: Listener) -> None:
         for topic in topics:
@@ -54,6 +60,8 @@ class Waiting:
 
     async def wait(self, seconds: float) -> bool:
         """True when woken, False when the time was over; ready for the next wait."""
+        if self._wakeup.closing:
+            return False
         try:
             async with asyncio.timeout(max(seconds, 0)):
                 await self._woken.wait()

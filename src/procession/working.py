@@ -92,7 +92,7 @@ async def claim(engine: Engine, caller: Caller, message: Claim) -> list[Assignme
         while not await _draining(engine, caller, message.agent_id):
             found = await _claim_now(engine, caller, message.agent_id, phone_ids)
             left_ms = ends_ms - engine.now_ms()
-            if found or left_ms <= 0:
+            if found or left_ms <= 0 or engine.wakeup.closing:
                 return found
             await waiting.wait(min(left_ms, LOOK_AGAIN_MS) / 1000)
     return []
@@ -120,7 +120,7 @@ async def heartbeat(engine: Engine, caller: Caller, message: Heartbeat) -> list[
     topics = [("agent", caller.tenant_id, message.agent_id)]
     with Waiting(engine.wakeup, topics) as waiting:
         while True:
-            left_ms = ends_ms - engine.now_ms()
+            left_ms = 0 if engine.wakeup.closing else ends_ms - engine.now_ms()
             if left_ms <= 0 or any(o.order != "none" and o not in seen for o in orders):
                 return [order for order in orders if order.order != "none"]
             await waiting.wait(min(left_ms, LOOK_AGAIN_MS) / 1000)

@@ -1,0 +1,93 @@
+"""uvicorn with a deadline for request heads, and signals left to whoever starts it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+KEEP_ALIVE_S = 75
+BACKLOG = 4_096
+
+
+def bounded_protocol(head_ms_max: int) -> type[HttpToolsProtocol]:
+    """uvicorn's protocol, but a head that does not arrive in time closes the connection."""
+
+    class BoundedProtocol(HttpToolsProtocol):
+        _head_timer: asyncio.TimerHandle | None = None
+
+        def connection_made(self, transport: Any) -> None:
+            super().connection_made(transport)
+            self._await_head()
+
+        def on_message_begin(self) -> None:
+            super().on_message_begin()
+            if self._head_timer is None:
+                self._await_head()
+
+        def on_headers_complete(self) -> None:
+            self._forget_timer()
+            super().on_headers_complete()
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            self._forget_timer()
+            super().connection_lost(exc)
+
+        def _await_head(self) -> None:
+            self._head_timer = self.loop.call_later(head_ms_max / 1000, self._head_is_late)
+
+        def _forget_timer(self) -> None:
+            if self._head_timer is not None:
+                self._head_timer.cancel()
+                self._head_timer = None
+
+        def _head_is_late(self) -> None:
+            self._head_timer = None
+            if not self.transport.is_closing():
+                self.transport.close()
+
+    return BoundedProtocol
+
+
+class HttpServer(uvicorn.Server):
+    """A server that stops when told to, not by itself at a signal."""
+
+    def stop(self) -> None:
+        """Take no more connections, finish what is under way; a second call waits for nothing."""
+        self.force_exit = self.should_exit
+        self.should_exit = True
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        yield
+
+    @property
+    def port(self) -> int:
+        """The port that is listened on, once started."""
+        port: int = self.servers[0].sockets[0].getsockname()[1]
+        return port
+
+
+def make_config(
+    app: Any, *, host: str, port: int, head_ms_max: int, drain_ms: int, connections_max: int
+) -> uvicorn.Config:
+    """The configuration of one server process."""
+    return uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        http=bounded_protocol(head_ms_max),
+        lifespan="off",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        proxy_headers=False,
+        backlog=BACKLOG,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=max(1, drain_ms // 1000),
+        limit_concurrency=connections_max,
+    )

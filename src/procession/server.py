@@ -1,0 +1,175 @@
+"""Wiring only: from settings to a server that runs until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from ipaddress import ip_network
+
+import uvloop
+
+from procession import clock, loops, tokens
+from procession.engine import Engine
+from procession.faces.access import Access
+from procession.faces.endpoint import Face
+from procession.faces.execution import execution_face, record_body
+from procession.faces.router import App
+from procession.faces.stream import Streams
+from procession.faces.worker import worker_face
+from procession.httpd import HttpServer, make_config
+from procession.outbox import StoredOutbox
+from procession.settings import SettingInvalid, Settings, words
+from procession.store.ledger import Ledger, ThreadWriter, ended
+from procession.store.migrate import migrate
+from procession.store.sqlite import SqliteConnection
+from procession.store.store import Store
+from procession.store.turn import Turn
+from procession.wakeup import Wakeup
+from procession.webhooks.delivery import parse_schedule
+from procession.webhooks.guard import AddressGuard
+from procession.webhooks.sender import Sender
+
+SQLITE = "sqlite:///"
+
+
+def database_path(database: str) -> str:
+    """The file of a `sqlite:///…` address. Raises SettingInvalid."""
+    if not database.startswith(SQLITE) or database == SQLITE:
+        raise SettingInvalid(f"database: {database!r} is not of the form sqlite:///<file>")
+    return database.removeprefix(SQLITE)
+
+
+@asynccontextmanager
+async def open_engine(settings: Settings) -> AsyncGenerator[Engine, None]:
+    """An engine on a database that is created or brought up to date first."""
+    path = database_path(settings.database)
+    writing = SqliteConnection(path)
+    ended(migrate(writing, clock.now_ms()))
+    reading = SqliteConnection(path, read_only=True)
+    wakeup = Wakeup()
+    ledger = Ledger(ThreadWriter(Store(writing), clock.now_ms), wakeup.saved)
+    engine = Engine(
+        ledger=ledger,
+        store=Store(reading),
+        wakeup=wakeup,
+        settings=settings,
+        now_ms=clock.now_ms,
+        chance=clock.chance,
+        new_id=clock.new_id,
+    )
+    try:
+        yield engine
+    finally:
+        await ledger.close()
+        reading.close()
+        writing.close()
+
+
+async def first_token(engine: Engine) -> str | None:
+    """Make sure there is a token that can do everything; the new one, if one had to be made."""
+    given = engine.settings.bootstrap_token
+    now_ms = engine.now_ms()
+
+    async def run(turn: Turn) -> str | None:
+        if not given and await tokens.list_tokens(turn):
+            return None
+        token = given or tokens.make_token()
+        await tokens.create_token(
+            turn,
+            token=token,
+            token_id=engine.new_id(now_ms),
+            name="bootstrap",
+            scopes=list(tokens.SCOPES),
+        )
+        return None if given else token
+
+    return await engine.ledger.errand(run)
+
+
+def make_guard(settings: Settings) -> AddressGuard:
+    """The guard every outgoing call passes."""
+    return AddressGuard(allow=[ip_network(text) for text in words(settings.callback_allow)])
+
+
+def make_sender(engine: Engine, guard: AddressGuard) -> Sender:
+    return Sender(
+        StoredOutbox(engine, record_body),
+        guard,
+        chance=engine.chance,
+        secrets=words(engine.settings.callback_secret),
+        schedule=parse_schedule(engine.settings.callback_retries),
+    )
+
+
+def make_faces(engine: Engine, guard: AddressGuard, streams: Streams) -> list[Face]:
+    known = tokens.Tokens(engine)
+    access = Access(known.caller_of, engine.settings.rate_per_s_max, engine.now_ms)
+    return [execution_face(engine, access, guard, streams), worker_face(engine, access)]
+
+
+@asynccontextmanager
+async def in_background(engine: Engine, sender: Sender) -> AsyncGenerator[None, None]:
+    """The loops and the sender, for as long as the context lasts."""
+    engine.wakeup.listen([("deliveries",)], lambda _: sender.kick())
+    duties = [
+        loops.ItemDeadlines(engine),
+        loops.ProcessDeadlines(engine),
+        loops.SilentPhones(engine),
+        loops.Retention(engine),
+    ]
+    tasks = [asyncio.create_task(loops.run(duty, engine.now_ms)) for duty in duties]
+    async with sender:
+        tasks.append(asyncio.create_task(sender.run(engine.now_ms)))
+        try:
+            yield
+        finally:
+            await sender.close()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def serve(settings: Settings, ready: Callable[[str, str | None], None]) -> None:
+    """Serve until SIGTERM or SIGINT; `ready` is told the address and a token made just now."""
+    async with open_engine(settings) as engine:
+        await loops.renew_all_leases(engine)
+        token = await first_token(engine)
+        guard = make_guard(settings)
+        streams = Streams(engine)
+        app = App(make_faces(engine, guard, streams), settings)
+        config = make_config(
+            app,
+            host=settings.host,
+            port=settings.port,
+            head_ms_max=settings.body_ms_max,
+            drain_ms=settings.drain_ms,
+            connections_max=settings.connections_max,
+        )
+        server = HttpServer(config)
+
+        def stop() -> None:
+            engine.wakeup.close()
+            streams.close_all()
+            server.stop()
+
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop)
+        async with in_background(engine, make_sender(engine, guard)):
+            serving = asyncio.create_task(server.serve())
+            await _started(server, serving)
+            if server.started:
+                ready(f"http://{settings.host}:{server.port}", token)
+            await serving
+
+
+async def _started(server: HttpServer, serving: asyncio.Task[None]) -> None:
+    while not server.started and not serving.done():
+        await asyncio.sleep(0.01)
+
+
+def run(settings: Settings, ready: Callable[[str, str | None], None]) -> None:
+    """`serve` on uvloop."""
+    uvloop.run(serve(settings, ready))
