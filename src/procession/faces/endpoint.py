@@ -88,13 +88,17 @@ class Answer(Struct, frozen=True):
 
 
 class Load:
-    """How many requests are in work; one that only waits is not."""
+    """What a server process is doing: requests in work, requests that only wait, answers given.
 
-    __slots__ = ("count", "waiting")
+    `answered` counts by method, path as declared, and status.
+    """
+
+    __slots__ = ("answered", "count", "waiting")
 
     def __init__(self) -> None:
         self.count = 0
         self.waiting = 0
+        self.answered: dict[tuple[str, str, int], int] = {}
 
 
 class Parked:
@@ -122,6 +126,7 @@ class Request:
         "_query_bytes",
         "body",
         "caller",
+        "canonical",
         "headers",
         "load",
         "message",
@@ -138,6 +143,8 @@ class Request:
     """Set before the handler runs wherever the endpoint has a scope."""
     message: Any
     """The decoded body, of the endpoint's `body` type."""
+    canonical: bytes
+    """The body with sorted keys and without blanks: equal for equal bodies."""
     query: Any
     """The decoded query, of the endpoint's `query` type."""
 
@@ -198,7 +205,8 @@ class Endpoint(Struct, frozen=True, kw_only=True):
     """One method on one path.
 
     `scope` None needs no token. `answer` is the type of a success; `errors` the statuses that
-    stand in the contract. `body_bytes_max` overrides the setting.
+    stand in the contract. `query` is a type whose fields all have defaults. `body_bytes_max`
+    overrides the setting.
     """
 
     method: str

@@ -47,11 +47,12 @@ _SANE_ID = re.compile(rb"[A-Za-z0-9._:/+=-]{1,128}")
 
 
 class Route(Struct, frozen=True):
-    """An endpoint with its face and its decoder."""
+    """An endpoint with its face, its decoder, and what an empty query means."""
 
     endpoint: Endpoint
     face: Face
     decoder: Any
+    no_query: Any
 
 
 class Node:
@@ -105,8 +106,7 @@ class App:
     """The ASGI application of some faces.
 
     Every answer has an `X-Request-Id`. What a handler raises is said in its face's own words;
-    an exception nobody expected is logged under the request id and answered 500. `counts` is how
-    often each (method, path, status) was answered.
+    an exception nobody expected is logged under the request id and answered 500.
     """
 
     def __init__(
@@ -114,15 +114,13 @@ class App:
         faces: Sequence[Face],
         settings: Settings,
         *,
+        load: Load | None = None,
         lifespan: AsgiApp | None = None,
     ) -> None:
-        self.load = Load()
-        self.counts: dict[tuple[str, str, int], int] = {}
+        self.load = load or Load()
         self._faces = sorted(faces, key=lambda face: len(face.prefix), reverse=True)
         self._router = Router(
-            Route(endpoint, face, StrictDecoder(endpoint.body) if endpoint.body else None)
-            for face in faces
-            for endpoint in face.endpoints
+            _route(endpoint, face) for face in faces for endpoint in face.endpoints
         )
         self._settings = settings
         self._lifespan = lifespan
@@ -175,7 +173,7 @@ class App:
             log.exception("request failed", request_id=request.request_id, path=known)
             answer = face.refuse(Unexpected())
         key = (method, known, answer.status)
-        self.counts[key] = self.counts.get(key, 0) + 1
+        self.load.answered[key] = self.load.answered.get(key, 0) + 1
         await self._send(answer, request_id, request, send)
 
     async def _answer(self, route: Route, request: Request) -> Answer:
@@ -185,10 +183,11 @@ class App:
         if endpoint.scope is not None:
             request.caller = await route.face.admit(request, endpoint.scope)
         if endpoint.query is not None:
-            request.query = decoded_query(request.query_words(), endpoint.query)
+            words = request.query_words()
+            request.query = decoded_query(words, endpoint.query) if words else route.no_query
         if route.decoder is not None:
             request.body = await self._body(request, endpoint)
-            request.message = route.decoder.decode(request.body)
+            request.message, request.canonical = route.decoder.decode(request.body)
         return await endpoint.handler(request)
 
     async def _body(self, request: Request, endpoint: Endpoint) -> bytes:
@@ -262,6 +261,11 @@ class App:
         finally:
             body.close()
             watching.cancel()
+
+
+def _route(endpoint: Endpoint, face: Face) -> Route:
+    decoder = StrictDecoder(endpoint.body) if endpoint.body else None
+    return Route(endpoint, face, decoder, endpoint.query() if endpoint.query else None)
 
 
 async def _read(request: Request, limit: int) -> bytes:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any, Generic, TypeVar
 
@@ -29,6 +30,11 @@ T = TypeVar("T")
 
 _generic = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
+_encode_sorted = msgspec.json.Encoder(order="sorted").encode
+_TO_ZEROS = bytes(48 if 48 <= byte <= 57 else byte for byte in range(256))
+_HUGE = b"0" * INT_DIGITS_MAX
+_STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_BRACKET = re.compile(r"[\[\]{}]")
 
 
 class FieldError(Struct, frozen=True):
@@ -55,27 +61,30 @@ class StrictDecoder(Generic[T]):
         self._shape = shape
         self._decode = msgspec.json.Decoder(shape).decode
 
-    def decode(self, body: bytes) -> T:
-        """Raises BodyInvalid."""
-        if not is_clean(body):
+    def decode(self, body: bytes) -> tuple[T, bytes]:
+        """The message, and the body with sorted keys and no blanks. Raises BodyInvalid."""
+        canonical = sorted_if_clean(body)
+        if canonical is None:
             check(body)
         try:
-            return self._decode(body)
+            return self._decode(body), canonical or _encode_sorted(_generic(body))
         except msgspec.ValidationError as refusal:
             raise BodyInvalid(explained(self._shape, _generic(body), str(refusal))) from None
         except msgspec.DecodeError as refusal:
-            raise _malformed(str(refusal)) from None
+            raise _malformed(f"the body is not JSON: {refusal}") from None
 
 
-def is_clean(body: bytes) -> bool:
-    """Whether the cheap marks say that `check` would accept; False means: look closer."""
+def sorted_if_clean(body: bytes) -> bytes | None:
+    """The body with sorted keys if the cheap marks say `check` accepts it; None: look closer."""
     if b"\\u" in body or body.count(b"{") + body.count(b"[") > DEPTH_MAX:
-        return False
+        return None
+    if len(body) > INT_DIGITS_MAX and _HUGE in body.translate(_TO_ZEROS):
+        return None
     try:
-        again = _encode(_generic(body))
-    except (msgspec.MsgspecError, UnicodeError, ValueError, OverflowError, RecursionError):
-        return False
-    return again.count(b":") == body.count(b":") and again[:1] == b"{"
+        again = _encode_sorted(_generic(body))
+    except (msgspec.MsgspecError, UnicodeError):
+        return None
+    return again if again.count(b":") == body.count(b":") and again[:1] == b"{" else None
 
 
 def check(body: bytes) -> None:
@@ -122,21 +131,11 @@ def _text(body: bytes) -> str:
 def _depth(text: str) -> int:
     """How deep brackets nest, outside of strings."""
     depth = deepest = 0
-    in_string = escaped = False
-    for character in text:
-        if in_string:
-            if escaped:
-                escaped = False
-            elif character == "\\":
-                escaped = True
-            elif character == '"':
-                in_string = False
-        elif character == '"':
-            in_string = True
-        elif character in "[{":
+    for bracket in _BRACKET.findall(_STRING.sub("", text)):
+        if bracket in "[{":
             depth += 1
             deepest = max(deepest, depth)
-        elif character in "]}":
+        else:
             depth -= 1
     return deepest
 
@@ -223,6 +222,8 @@ def _field_errors(shape: Any, value: Any, pointer: str, strict: bool) -> Iterato
 
 
 def _value_errors(shape: Any, value: Any, pointer: str, strict: bool) -> Iterator[FieldError]:
+    if shape is msgspec.Raw:
+        return
     try:
         msgspec.convert(value, shape, strict=strict)
     except msgspec.ValidationError as refusal:
