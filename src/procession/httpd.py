@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Generator
+import socket
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any
 
@@ -54,7 +55,15 @@ def bounded_protocol(head_ms_max: int) -> type[HttpToolsProtocol]:
 
 
 class HttpServer(uvicorn.Server):
-    """A server that stops when told to, not by itself at a signal."""
+    """A server that says when it is ready, and stops when told to, not by itself at a signal."""
+
+    def __init__(self, config: uvicorn.Config, on_started: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_started = on_started
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._on_started()
 
     def stop(self) -> None:
         """Take no more connections, finish what is under way; a second call waits for nothing."""
@@ -65,21 +74,13 @@ class HttpServer(uvicorn.Server):
     def capture_signals(self) -> Generator[None, None, None]:
         yield
 
-    @property
-    def port(self) -> int:
-        """The port that is listened on, once started."""
-        port: int = self.servers[0].sockets[0].getsockname()[1]
-        return port
-
 
 def make_config(
-    app: Any, *, host: str, port: int, head_ms_max: int, drain_ms: int, connections_max: int
+    app: Any, *, head_ms_max: int, drain_ms: int, connections_max: int
 ) -> uvicorn.Config:
     """The configuration of one server process."""
     return uvicorn.Config(
         app,
-        host=host,
-        port=port,
         http=bounded_protocol(head_ms_max),
         lifespan="off",
         access_log=False,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from ipaddress import ip_network
@@ -18,7 +19,7 @@ from procession.faces.execution import execution_face, record_body
 from procession.faces.router import App
 from procession.faces.stream import Streams
 from procession.faces.worker import worker_face
-from procession.httpd import HttpServer, make_config
+from procession.httpd import BACKLOG, HttpServer, make_config
 from procession.outbox import StoredOutbox
 from procession.settings import SettingInvalid, Settings, words
 from procession.store.ledger import Ledger, ThreadWriter, ended
@@ -141,13 +142,13 @@ async def serve(settings: Settings, ready: Callable[[str, str | None], None]) ->
         app = App(make_faces(engine, guard, streams), settings)
         config = make_config(
             app,
-            host=settings.host,
-            port=settings.port,
             head_ms_max=settings.body_ms_max,
             drain_ms=settings.drain_ms,
             connections_max=settings.connections_max,
         )
-        server = HttpServer(config)
+        listening = listen(settings)
+        address = f"http://{settings.host}:{listening.getsockname()[1]}"
+        server = HttpServer(config, lambda: ready(address, token))
 
         def stop() -> None:
             engine.wakeup.close()
@@ -158,16 +159,16 @@ async def serve(settings: Settings, ready: Callable[[str, str | None], None]) ->
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop)
         async with in_background(engine, make_sender(engine, guard)):
-            serving = asyncio.create_task(server.serve())
-            await _started(server, serving)
-            if server.started:
-                ready(f"http://{settings.host}:{server.port}", token)
-            await serving
+            await server.serve(sockets=[listening])
 
 
-async def _started(server: HttpServer, serving: asyncio.Task[None]) -> None:
-    while not server.started and not serving.done():
-        await asyncio.sleep(0.01)
+def listen(settings: Settings) -> socket.socket:
+    """The socket to serve on. Raises SettingInvalid when the address cannot be had."""
+    try:
+        family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+        return socket.create_server((settings.host, settings.port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        raise SettingInvalid(f"cannot listen on {settings.host}:{settings.port}: {error}") from None
 
 
 def run(settings: Settings, ready: Callable[[str, str | None], None]) -> None:
