@@ -137,13 +137,11 @@ async def resend(engine: Engine, caller: Caller, process_id: str, delivery_id: i
     await find(engine, caller, process_id)
 
     async def run(turn: Turn) -> None:
-        known = await turn.store.connection.execute(
-            "resend_delivery",
-            process_id=process_id,
-            delivery_id=delivery_id,
-            now_ms=turn.now_ms,
-        )
-        if not known:
+        values = {"process_id": process_id, "delivery_id": delivery_id, "now_ms": turn.now_ms}
+        execute = turn.store.connection.execute
+        if not await execute("hasten_delivery", **values) and not await execute(
+            "resend_delivery", **values
+        ):
             raise NotFound
         turn.topics.add(("deliveries",))
 

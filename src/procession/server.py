@@ -7,7 +7,6 @@ import signal
 import socket
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
-from ipaddress import ip_network
 
 import uvloop
 
@@ -21,16 +20,18 @@ from procession.faces.stream import Streams
 from procession.faces.worker import worker_face
 from procession.httpd import BACKLOG, HttpServer, make_config
 from procession.outbox import StoredOutbox
-from procession.settings import SettingInvalid, Settings, words
+from procession.settings import SettingInvalid, Settings
 from procession.store.ledger import Ledger, ThreadWriter, ended
 from procession.store.migrate import migrate
 from procession.store.sqlite import SqliteConnection
 from procession.store.store import Store
 from procession.store.turn import Turn
 from procession.wakeup import Wakeup
+from procession.webhooks.addresses import parse_networks
 from procession.webhooks.delivery import parse_schedule
 from procession.webhooks.guard import AddressGuard
 from procession.webhooks.sender import Sender
+from procession.webhooks.signing import parse_secrets
 
 SQLITE = "sqlite:///"
 
@@ -91,7 +92,7 @@ async def first_token(engine: Engine) -> str | None:
 
 def make_guard(settings: Settings) -> AddressGuard:
     """The guard every outgoing call passes."""
-    return AddressGuard(allow=[ip_network(text) for text in words(settings.callback_allow)])
+    return AddressGuard(allow=parse_networks(settings.callback_allow))
 
 
 def make_sender(engine: Engine, guard: AddressGuard) -> Sender:
@@ -99,7 +100,7 @@ def make_sender(engine: Engine, guard: AddressGuard) -> Sender:
         StoredOutbox(engine, record_body),
         guard,
         chance=engine.chance,
-        secrets=words(engine.settings.callback_secret),
+        secrets=parse_secrets(engine.settings.callback_secrets),
         schedule=parse_schedule(engine.settings.callback_retries),
     )
 

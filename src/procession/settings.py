@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping
-from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, Struct
 
+from procession.webhooks.addresses import parse_networks
 from procession.webhooks.delivery import parse_schedule
+from procession.webhooks.signing import parse_secrets
 
 PREFIX = "PROCESSION_"
 
@@ -65,8 +66,9 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     callback_allow: Annotated[
         str, Meta(description="Networks callbacks may reach though not public, comma-separated.")
     ] = ""
-    callback_secret: Annotated[
-        str, Meta(description="Secrets callbacks are signed with, newest first, comma-separated.")
+    callback_secrets: Annotated[
+        str,
+        Meta(description="Secrets callbacks are signed with, newest first, separated by blanks."),
     ] = ""
     callback_retries: Annotated[
         str,
@@ -91,13 +93,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
         if self.bootstrap_token and len(self.bootstrap_token) < 32:
             raise ValueError("bootstrap_token must have at least 32 characters")
         parse_schedule(self.callback_retries)
-        for network in words(self.callback_allow):
-            ip_network(network)
-
-
-def words(text: str) -> list[str]:
-    """The words of a comma-separated setting."""
-    return [word.strip() for word in text.split(",") if word.strip()]
+        parse_networks(self.callback_allow)
+        parse_secrets(self.callback_secrets)
 
 
 def read_settings(

@@ -98,9 +98,9 @@ CREATE TABLE delivery (
   attempt INTEGER NOT NULL,
   due_ms BIGINT,
   tries TEXT NOT NULL,
-  UNIQUE (process_id, seq),
   CHECK ((due_ms IS NOT NULL) = (state = 'pending'))
 );
+CREATE INDEX delivery_process ON delivery (process_id, seq);
 CREATE INDEX delivery_due ON delivery (due_ms, process_id, seq) WHERE due_ms IS NOT NULL;
 
 CREATE TABLE account (

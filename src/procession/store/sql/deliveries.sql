@@ -26,6 +26,11 @@ SELECT d.delivery_id, d.seq, e.name, d.state, d.attempt, d.due_ms, e.at_ms, d.tr
 FROM delivery d JOIN event e ON e.process_id = d.process_id AND e.seq = d.seq
 WHERE d.process_id = :process_id ORDER BY d.seq;
 
--- resend_delivery: by hand, at once, with a fresh schedule
-UPDATE delivery SET state = 'pending', attempt = 0, due_ms = :now_ms
+-- hasten_delivery: one that still waits is sent at once
+UPDATE delivery SET due_ms = :now_ms
+WHERE process_id = :process_id AND delivery_id = :delivery_id AND state = 'pending';
+
+-- resend_delivery: by hand, as a new row with a fresh schedule; the old one's fence stays
+INSERT INTO delivery (process_id, seq, origin, state, attempt, due_ms, tries)
+SELECT process_id, seq, origin, 'pending', 0, :now_ms, '[]' FROM delivery
 WHERE process_id = :process_id AND delivery_id = :delivery_id;
