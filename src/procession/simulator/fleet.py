@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Callable
 
@@ -91,6 +92,8 @@ async def run_adb(adb_path: str, adb_port: int, *words: str, expect: str) -> Non
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
+        # A server started here must not listen for phones on other networks than loopback.
+        env={**os.environ, "ADB_MDNS": "0"},
     )
     output = (await process.communicate())[0].decode(errors="replace").strip()
     if process.returncode != 0 or expect not in output:
