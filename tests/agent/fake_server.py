@@ -57,6 +57,8 @@ class FakeServer:
         self.results: list[Result] = []
         self.reports: list[RunReport] = []
         self.answers_lost = 0
+        self.draining = False
+        self.turned_away = 0
         self.silent = False
         self.port = free_port()
         self._news = asyncio.Condition()
@@ -130,6 +132,8 @@ class FakeServer:
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         if request.headers.get("Authorization") != f"Bearer {TOKEN}":
+            self.turned_away += 1
+            await self.tell()
             return web.json_response({"code": "unauthorized"}, status=401)
         verb = request.match_info["verb"]
         message = msgspec.json.decode(await request.read(), type=MESSAGES[verb])
@@ -151,8 +155,10 @@ class FakeServer:
         return Registered(message.agent_id, self.lease_ms, self.heartbeat_ms, 0)
 
     async def _claim(self, message: Claim) -> Claimed:
-        await self._patiently(lambda: any(self.work[p] for p in message.phones), message.wait_ms)
-        return Claimed(self._next(message.phones))
+        await self._patiently(
+            lambda: self.draining or any(self.work[p] for p in message.phones), message.wait_ms
+        )
+        return Claimed([] if self.draining else self._next(message.phones))
 
     async def _heartbeat(self, message: Heartbeat) -> Orders:
         self.reports += message.runs
@@ -173,6 +179,8 @@ class FakeServer:
         return Finished(answers, self._next(message.idle))
 
     async def _drain(self, message: Drain) -> Orders:
+        self.draining = True
+        await self.tell()
         return Orders([])
 
     def _next(self, phones: list[str]) -> list[Assignment]:

@@ -38,8 +38,9 @@ async def living_agent(server: FakeServer, state: Path, **changes: Any) -> Async
         serving = asyncio.create_task(agent.serve())
         try:
             yield agent
-            assert not serving.done(), serving
         finally:
             agent.drain()
-            await asyncio.wait_for(serving, 30)
-            life.close()
+            try:
+                await asyncio.wait_for(serving, 30)
+            finally:
+                life.close()

@@ -46,6 +46,7 @@ from procession.protocol import (
 
 ENFORCE_EVERY_S = 0.2
 CALL_TIMEOUT_S = 10.0
+LAST_CLAIMS_S = 1.0
 LAST_RESULTS_S = 5.0
 STOP_ROOM_S = 6.0
 HOPELESS = frozenset({400, 401, 403, 422})
@@ -169,10 +170,8 @@ class Agent:
             return
         self._life.spool.begin(*held.key)
         lane = self._lanes.get(assignment.phone_id)
-        if lane is None or lane.held:
-            why = "has no such phone" if lane is None else "is busy with that phone"
-            log.error("not taken item=%s phone=%s: %s", *held.key[:1], assignment.phone_id, why)
-            self._finishes.put(failed(held, f"The agent {why}.", retry=True))
+        if lane is None or lane.held or self._draining.is_set():
+            self._give_back(held, lane)
             return
         lane.held = held
         self._holding.add(held)
@@ -180,6 +179,13 @@ class Agent:
         work = asyncio.create_task(self._work(lane, held))
         self._works.add(work)
         work.add_done_callback(self._works.discard)
+
+    def _give_back(self, held: Held, lane: Lane | None) -> None:
+        """Hand an item back that cannot be run; its run has not begun."""
+        why = "is shutting down" if self._draining.is_set() else "is busy with that phone"
+        why = why if lane else "has no such phone"
+        log.warning("not taken item=%s phone=%s: %s", held.key[0], held.assignment.phone_id, why)
+        self._finishes.put(failed(held, f"The agent {why}.", retry=True))
 
     async def _work(self, lane: Lane, held: Held) -> None:
         """One item through its lane; the phone is free only once the run is known dead."""
@@ -223,6 +229,7 @@ class Agent:
         log.info("draining, %d runs under way", len(self._works))
         self._claims.close()
         telling = asyncio.create_task(self._tell_drain())
+        await self._claims.abandon(LAST_CLAIMS_S)
         await self._works_end_within(self._settings.drain_ms / 1000, or_now=True)
         for held in self._holding:
             held.stop("hard" if self._now.is_set() else "drain")

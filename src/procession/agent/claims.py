@@ -49,10 +49,18 @@ class Claims:
         self._work.set()
 
     def close(self) -> None:
-        """Take no more work."""
+        """Open no more polls."""
         self._closed = True
-        for poll in self._polls:
-            poll.cancel()
+
+    async def abandon(self, wait_s: float) -> None:
+        """Let open polls end by themselves for a while, then give them up.
+
+        A poll given up may have been answered already: its items come back when their leases end.
+        """
+        if self._polls:
+            _, open_still = await asyncio.wait(self._polls, timeout=wait_s)
+            for poll in open_still:
+                poll.cancel()
 
     async def forward(self) -> None:
         """Keep polls open for idle phones, for ever."""

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from msgspec import Raw
 
 from procession.agent.held import Key
-from procession.agent.link import FORGOTTEN, Link, Pause
+from procession.agent.link import Link, Pause
 from procession.agent.spool import Spool
 from procession.client import Refused, Unreachable
 from procession.protocol import (
@@ -95,27 +95,27 @@ class Finishes:
     async def _deliver(self, batch: list[Result], phones: list[str]) -> None:
         """Until the server has answered for every one of them."""
         pause = Pause()
+        items: list[Assignment] = []
+        sent_s = self._link.now_s()
         while batch:
             sent_s = self._link.now_s()
             message = Finish(self._link.agent_id, batch, phones)
             try:
                 answer = await self._link.call("finish", message, Finished, FINISH_TIMEOUT_S)
+                self._answered(answer.answers)
+                items, batch = answer.items, []
             except Unreachable as reason:
                 await pause.after(reason)
             except Refused as reason:
                 if not _unwanted(reason):
                     await pause.after(reason)
-                elif len(batch) > 1:
+                elif len(batch) == 1:
+                    batch = self._answer_unwanted(batch[0], reason)
+                else:
                     for result in batch:
                         await self._deliver([result], [])
-                    self._on_items([], phones, sent_s)
-                    return
-                else:
-                    batch = self._answer_unwanted(batch[0], reason)
-            else:
-                self._answered(answer.answers)
-                self._on_items(answer.items, phones, sent_s)
-                return
+                    batch = []
+        self._on_items(items, phones, sent_s)
 
     def _answered(self, answers: list[FinishAnswer]) -> None:
         for answer in answers:
@@ -141,7 +141,7 @@ class Finishes:
 
 def _unwanted(reason: Refused) -> bool:
     """The body itself is at fault, so that sending it again cannot help."""
-    return reason.status in {400, 413, 422} and reason.status not in FORGOTTEN
+    return reason.status in {400, 413, 422}
 
 
 def unwanted(result: Result, reason: Refused) -> Result:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import itertools
 import os
 import select
 import shutil
 import signal
 import socket
-import tempfile
+import time
 import traceback
 from typing import NoReturn
 
@@ -24,7 +25,8 @@ from procession.agent import frames, processes
 from procession.agent.confine import CHANNEL_FD, confine
 from procession.agent.frames import Began, Ended, Hello, Inbox, Progress, Renew, Said, Start, Stop
 from procession.agent.output import BoundedOutput
-from procession.agent.run import perform
+from procession.agent.run import perform, stop_now
+from procession.capabilities.capability import RunStopped
 
 PROGRESS_EVERY_S = 0.2
 EXIT_SOFTWARE = 70
@@ -39,14 +41,18 @@ class AgentGone(Exception):
 def serve(agent: socket.socket, runs_dir: str) -> NoReturn:
     """Run what the agent asks for, one run at a time, until the agent is gone."""
     processes.adopt_orphans()
+    # Set here, once, for the runs that inherit it; a keeper told so itself ends like its agent.
+    signal.signal(signal.SIGTERM, stop_now)
     try:
         frames.send(agent, Hello(os.getpid()))
         mailbox = Mailbox(agent)
-        while True:
-            order = mailbox.next()
-            if isinstance(order, Start):
-                frames.send(agent, Watch(order, mailbox, runs_dir).until_dead())
-    except (AgentGone, OSError):
+        life = time.monotonic_ns()
+        for number in itertools.count():
+            start = mailbox.next_start()
+            home = f"{runs_dir}/{os.getpid()}-{life}-{number}"
+            frames.send(agent, Watch(start, mailbox, home).until_dead())
+    except (AgentGone, OSError, RunStopped):
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         sweep_all()
     os._exit(0)
 
@@ -81,21 +87,25 @@ class Mailbox:
         taken, self._unread = self._unread, []
         return taken
 
-    def next(self) -> frames.ToKeeper:
-        """The next message, waiting for it."""
-        while not self._unread:
+    def next_start(self) -> Start:
+        """Wait for the next run; orders that came too late for the one before are dropped."""
+        while True:
+            while self._unread:
+                order = self._unread.pop(0)
+                if isinstance(order, Start):
+                    return order
             self.receive()
-        return self._unread.pop(0)
 
 
 class Watch:
     """One run from fork to known dead."""
 
-    def __init__(self, start: Start, mailbox: Mailbox, runs_dir: str) -> None:
+    def __init__(self, start: Start, mailbox: Mailbox, home: str) -> None:
         self._start = start
         self._mailbox = mailbox
         self._until_s = start.until_s
-        self._home = tempfile.mkdtemp(dir=runs_dir)
+        self._home = home
+        os.mkdir(home, 0o700)
         self._output = BoundedOutput()
         self._inbox = Inbox()
         self._said: Said | None = None

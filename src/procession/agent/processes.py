@@ -15,6 +15,7 @@ _PR_SET_DUMPABLE = 4
 _PR_SET_CHILD_SUBREAPER = 36
 
 _libc = ctypes.CDLL(None, use_errno=True)
+_libc.prctl.argtypes = [ctypes.c_int, *[ctypes.c_ulong] * 4]
 
 
 def now_s() -> float:
@@ -83,10 +84,15 @@ def descendants(roots: Iterable[int]) -> set[int]:
     return found - dead
 
 
+def state(pid: int) -> str:
+    """One letter as in proc(5), such as T for stopped; empty when there is no such process."""
+    fields = _stat(pid)
+    return fields[0] if fields else ""
+
+
 def alive(pid: int) -> bool:
     """Whether a process exists and is not a zombie."""
-    fields = _stat(pid)
-    return bool(fields) and fields[0] not in "ZX"
+    return state(pid) not in {"", "Z", "X"}
 
 
 def children(parent: int) -> set[int]:

@@ -6,12 +6,11 @@ import contextlib
 import gc
 import math
 import select
-import signal
 import socket
 import sys
 import threading
 from types import FrameType
-from typing import Any, NoReturn
+from typing import Any
 
 import msgspec
 
@@ -86,10 +85,9 @@ def sayable(text: str) -> str:
 
 def perform(start: Start, channel: socket.socket) -> None:
     """Run the capability to its end and tell it on the channel; never raises."""
-    signal.signal(signal.SIGTERM, _stop_now)
     gc.enable()
     said = _outcome(start, channel)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    _ending.append(True)
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):
             stream.flush()
@@ -97,8 +95,14 @@ def perform(start: Start, channel: socket.socket) -> None:
         frames.send(channel, said, frames.SEND_WAIT_S)
 
 
-def _stop_now(_number: int, _frame: FrameType | None) -> NoReturn:
-    raise RunStopped
+_ending: list[bool] = []
+"""Not empty once the capability is done: what it said is on its way and must not be cut short."""
+
+
+def stop_now(_number: int, _frame: FrameType | None) -> None:
+    """On SIGTERM: leave the capability through its `finally` blocks. Raises RunStopped."""
+    if not _ending:
+        raise RunStopped
 
 
 def _outcome(start: Start, channel: socket.socket) -> Said:

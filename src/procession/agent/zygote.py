@@ -16,7 +16,7 @@ import socket
 import sys
 from typing import NoReturn
 
-from procession.agent import keeper, processes
+from procession.agent import confine, keeper, processes
 from procession.capabilities import registry
 
 KEEPER_FD = 3
@@ -48,6 +48,7 @@ class Zygote:
             signal.signal(number, signal.SIG_IGN)
         woken = _wake_on_child()
         registry.names()
+        confine.prepare()
         gc.collect()
         gc.freeze()
         gc.disable()
@@ -78,7 +79,8 @@ class Zygote:
     def _become_keeper(self, fd: int) -> NoReturn:
         self._control.detach()
         signal.set_wakeup_fd(-1)
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        for number in (signal.SIGCHLD, *_SIGNALS_LEFT_TO_THE_AGENT):
+            signal.signal(number, signal.SIG_DFL)
         os.dup2(fd, KEEPER_FD, inheritable=False)
         os.closerange(KEEPER_FD + 1, os.sysconf("SC_OPEN_MAX"))
         keeper.serve(socket.socket(fileno=KEEPER_FD), self._runs_dir)

@@ -141,7 +141,7 @@ class LookAround(Misbehaving):
             "env": dict(os.environ),
             "fds": sorted(int(fd) for fd in os.listdir("/proc/self/fd")),
             "ancestors": [self._all_of(pid) for pid in ancestors()],
-            "shell": subprocess.run(["env"], capture_output=True, text=True).stdout,
+            "shell": subprocess.run(["env"], check=True, capture_output=True, text=True).stdout,
             "session": os.getsid(0) == os.getpid(),
             "argv": sys.argv,
         }
@@ -190,3 +190,15 @@ class WatchFlag(Misbehaving):
         while not job.stopping:
             time.sleep(0.01)
         return {"saw": "the flag"}
+
+
+class Chatter(Misbehaving):
+    """Reports progress far too often."""
+
+    name = "chatter"
+
+    def run(self, job: Job) -> Any:
+        begun = time.monotonic()
+        while (spent := time.monotonic() - begun) < job.input["seconds"]:
+            job.progress(100 * spent / job.input["seconds"], "still chatting")
+            time.sleep(0.001)
