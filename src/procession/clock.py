@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import time
-
-_RANDOM_BITS = 74
 
 
 def now_ms() -> int:
@@ -20,6 +19,7 @@ def chance() -> float:
 
 def new_id(at_ms: int) -> str:
     """A UUID of version 7: ids of one time lie together, so inserts touch few pages."""
-    number = secrets.randbits(_RANDOM_BITS)
-    text = f"{at_ms:012x}7{number >> 62:03x}{0x8000000000000000 | (number & (2**62 - 1)):016x}"
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    chance = os.urandom(10).hex()
+    variant = "89ab"[int(chance[3], 16) & 3]
+    time_text = f"{at_ms:012x}"
+    return f"{time_text[:8]}-{time_text[8:]}-7{chance[:3]}-{variant}{chance[4:7]}-{chance[7:19]}"

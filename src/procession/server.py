@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import socket
 from collections.abc import AsyncGenerator, Callable
@@ -160,7 +161,15 @@ async def serve(settings: Settings, ready: Callable[[str, str | None], None]) ->
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop)
         async with in_background(engine, make_sender(engine, guard)):
+            _spare_the_collector()
             await server.serve(sockets=[listening])
+
+
+def _spare_the_collector() -> None:
+    """What is loaded now stays; what comes later is rarely part of a cycle."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 50, 100)
 
 
 def listen(settings: Settings) -> socket.socket:

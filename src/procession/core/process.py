@@ -1,4 +1,8 @@
-"""Process, Item, Event, Change: frozen values. Times are integer milliseconds since 1970, UTC."""
+"""Process, Item, Event, Change: frozen values. Times are integer milliseconds since 1970, UTC.
+
+Frozen values that hold only such values are never part of a cycle, so the collector of cycles is
+told not to look at them (`gc=False`).
+"""
 
 from __future__ import annotations
 
@@ -34,7 +38,7 @@ class CancelOrder(Struct, frozen=True, array_like=True):
     forced_ms: int | None = None
 
 
-class Request(Struct, frozen=True, omit_defaults=True):
+class Request(Struct, frozen=True, omit_defaults=True, gc=False):
     """What was asked for; never changes. Raw fields are the caller's own JSON."""
 
     face: str
@@ -54,7 +58,7 @@ class Request(Struct, frozen=True, omit_defaults=True):
     queue_limit_ms: int = 0
 
 
-class Standing(Struct, frozen=True, array_like=True):
+class Standing(Struct, frozen=True, array_like=True, gc=False):
     """How a process stands after one of its events: all of it that changes."""
 
     state: State = State.ACCEPTED
@@ -75,7 +79,7 @@ class Standing(Struct, frozen=True, array_like=True):
     cancel: CancelOrder | None = None
 
 
-class Process(Struct, frozen=True, kw_only=True):
+class Process(Struct, frozen=True, kw_only=True, gc=False):
     """One accepted piece of work. `version` is the sequence number of its last event."""
 
     process_id: str
@@ -112,7 +116,7 @@ class Process(Struct, frozen=True, kw_only=True):
         )
 
 
-class Item(Struct, frozen=True, kw_only=True):
+class Item(Struct, frozen=True, kw_only=True, gc=False):
     """One piece of work for one lane. It holds its phone exactly while `lease_ms` is set."""
 
     item_id: str
@@ -147,7 +151,7 @@ class Item(Struct, frozen=True, kw_only=True):
     result: Raw = EMPTY
 
 
-class Event(Struct, frozen=True):
+class Event(Struct, frozen=True, gc=False):
     """One line of a process's log; `standing` is how the process stood after it."""
 
     process_id: str
@@ -159,7 +163,7 @@ class Event(Struct, frozen=True):
     milestone: bool = False
 
 
-class Change(Struct, frozen=True):
+class Change(Struct, frozen=True, gc=False):
     """What a decision means: values to save and the answer for whoever asked."""
 
     process: Process

@@ -29,10 +29,7 @@ _REOPENING = frozenset({State.PARTIAL, State.FAILED})
 
 def summed(tally: Tally, cancelling: bool) -> State:
     """The state of a process with these items; `cancelling` if a cancel was asked for."""
-    totals: dict[ItemState, int] = {}
-    for counts in tally.values():
-        for state, count in counts.items():
-            totals[state] = totals.get(state, 0) + count
+    totals = _totals(tally)
     if not totals:
         return State.CANCELLED if cancelling else State.ACCEPTED
     completed = totals.get(ItemState.COMPLETED, 0)
@@ -49,6 +46,16 @@ def summed(tally: Tally, cancelling: bool) -> State:
     if ItemState.RETRYING in totals:
         return State.RETRYING
     return State.QUEUED
+
+
+def _totals(tally: Tally) -> Mapping[ItemState, int]:
+    if len(tally) == 1:
+        return next(iter(tally.values()))
+    totals: dict[ItemState, int] = {}
+    for counts in tally.values():
+        for state, count in counts.items():
+            totals[state] = totals.get(state, 0) + count
+    return totals
 
 
 def _ended(completed: int, failed: int, cancelled: int, cancelling: bool) -> State:

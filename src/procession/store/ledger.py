@@ -53,6 +53,7 @@ class Ledger:
         self._running = False
         self._closing = False
         self._idle = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def submit(self, process: Process, make: Callable[[int], Sequence[Change]]) -> Submitted:
         """Save a new process, or find the one that has its key."""
@@ -93,7 +94,8 @@ class Ledger:
     def _take(self, work: Work) -> asyncio.Future[Any]:
         if len(self._waiting) >= WAITING_MAX or self._closing:
             raise Overloaded
-        loop = asyncio.get_running_loop()
+        # Asking for the running loop is a system call each time; a ledger has one.
+        loop = self._loop = self._loop or asyncio.get_running_loop()
         future = loop.create_future()
         self._waiting.append((work, future))
         if not self._running:
@@ -108,7 +110,8 @@ class Ledger:
             self._idle.set()
             return
         batch = [waiting.popleft() for _ in range(min(len(waiting), BATCH_MAX))]
-        loop = asyncio.get_running_loop()
+        loop = self._loop
+        assert loop is not None
 
         def done(outcomes: list[Any], topics: set[Topic]) -> None:
             loop.call_soon_threadsafe(self._finish, batch, outcomes, topics)

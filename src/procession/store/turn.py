@@ -25,14 +25,14 @@ Topic = tuple[Any, ...]
 """What can be waited for: ("process", id), ("queue", tenant, queue), ("phone", tenant, id) …"""
 
 
-class Submission(Struct, frozen=True):
+class Submission(Struct, frozen=True, gc=False):
     """A new process; `make` accepts and plans it at the time of the turn."""
 
     process: Process
     make: Callable[[int], Sequence[Change]]
 
 
-class Decision(Struct, frozen=True):
+class Decision(Struct, frozen=True, gc=False):
     """What to do to one process; `item_ids` names the items it touches, None means all."""
 
     process_id: str
@@ -55,7 +55,7 @@ class Errand(Struct, frozen=True):
     run: Callable[[Turn], Awaitable[Any]]
 
 
-class Submitted(Struct, frozen=True):
+class Submitted(Struct, frozen=True, gc=False):
     """The answer to a submission: the process, new or the one that had the key already."""
 
     process: Process

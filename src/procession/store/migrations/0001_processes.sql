@@ -1,5 +1,6 @@
 -- The first schema. Times are integer milliseconds, JSON is text, what a query filters on is a
--- column. What must never be written is refused here, whatever the code above believes.
+-- column. What must never be written is refused here, whatever the code above believes. Words are
+-- compared with OR: for IN, SQLite builds a table of the words again for every row it inserts.
 
 CREATE TABLE tenant (
   tenant_id INTEGER PRIMARY KEY,
@@ -28,16 +29,18 @@ CREATE TABLE process (
   system TEXT NOT NULL,
   request_id TEXT NOT NULL,
   created_ms BIGINT NOT NULL,
-  request TEXT NOT NULL,
   version INTEGER NOT NULL CHECK (version > 0),
-  state TEXT NOT NULL CHECK (state IN ('accepted', 'queued', 'running', 'retrying', 'waiting',
-    'cancelling', 'completed', 'partial', 'failed', 'cancelled')),
+  state TEXT NOT NULL CHECK ((state = 'accepted' OR state = 'queued' OR state = 'running'
+    OR state = 'retrying' OR state = 'waiting' OR state = 'cancelling'
+    OR state = 'completed' OR state = 'partial' OR state = 'failed' OR state = 'cancelled')),
   due_ms BIGINT,
   finished_ms BIGINT,
   phone_id TEXT,
   account_id TEXT,
   standing TEXT NOT NULL,
-  CHECK ((finished_ms IS NOT NULL) = (state IN ('completed', 'partial', 'failed', 'cancelled'))),
+  request TEXT NOT NULL,
+  CHECK ((finished_ms IS NOT NULL) = ((state = 'completed' OR state = 'partial'
+    OR state = 'failed' OR state = 'cancelled'))),
   UNIQUE (tenant_id, process_type, system, request_id)
 );
 CREATE INDEX process_due ON process (due_ms) WHERE due_ms IS NOT NULL;
@@ -52,15 +55,17 @@ CREATE TABLE item (
   capability TEXT NOT NULL,
   queue TEXT NOT NULL,
   step TEXT NOT NULL,
-  state TEXT NOT NULL CHECK (state IN ('scheduled', 'queued', 'claimed', 'running', 'retrying',
-    'waiting', 'completed', 'failed', 'cancelled')),
+  state TEXT NOT NULL CHECK ((state = 'scheduled' OR state = 'queued' OR state = 'claimed'
+    OR state = 'running' OR state = 'retrying' OR state = 'waiting' OR state = 'completed'
+    OR state = 'failed' OR state = 'cancelled')),
   attempt INTEGER NOT NULL,
   attempts_max INTEGER NOT NULL,
   lost INTEGER NOT NULL,
   due_ms BIGINT,
   lease_ms BIGINT,
   run_until_ms BIGINT,
-  stop_order TEXT NOT NULL CHECK (stop_order IN ('none', 'soft', 'hard')),
+  stop_order TEXT NOT NULL CHECK ((stop_order = 'none' OR stop_order = 'soft'
+    OR stop_order = 'hard')),
   phone_id TEXT,
   account_id TEXT,
   agent_id TEXT,
@@ -71,8 +76,9 @@ CREATE TABLE item (
   inputs TEXT,
   error TEXT,
   result TEXT NOT NULL,
-  CHECK ((finished_ms IS NOT NULL) = (state IN ('completed', 'failed', 'cancelled'))),
-  CHECK (state NOT IN ('claimed', 'running') OR lease_ms IS NOT NULL),
+  CHECK ((finished_ms IS NOT NULL) = ((state = 'completed' OR state = 'failed'
+    OR state = 'cancelled'))),
+  CHECK ((state <> 'claimed' AND state <> 'running') OR lease_ms IS NOT NULL),
   CHECK (lease_ms IS NULL OR (phone_id IS NOT NULL AND due_ms IS NOT NULL))
 );
 CREATE UNIQUE INDEX one_run_per_phone ON item (tenant_id, phone_id) WHERE lease_ms IS NOT NULL;
@@ -94,7 +100,7 @@ CREATE TABLE delivery (
   process_id TEXT NOT NULL,
   seq INTEGER NOT NULL,
   origin TEXT NOT NULL,
-  state TEXT NOT NULL CHECK (state IN ('pending', 'delivered', 'failed')),
+  state TEXT NOT NULL CHECK ((state = 'pending' OR state = 'delivered' OR state = 'failed')),
   attempt INTEGER NOT NULL,
   due_ms BIGINT,
   tries TEXT NOT NULL,
