@@ -1,0 +1,46 @@
+# Targets; `make help` prints these comments.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup system-deps demo test check bench docs clean
+
+help: ## what can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
+
+setup: $(READY) ## a virtual environment with the locked dependencies
+
+$(READY): requirements.lock pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 or newer is needed as '$(PYTHON)'"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; set PYTHON=…"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing the locked dependencies"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $(READY)
+
+system-deps: ## what tests need beyond Python (installed when root, named otherwise)
+	@scripts/system-deps
+
+demo: $(READY) ## server, agent and simulated phones at work, live; ONCE=1 ends by itself
+	@$(BIN)/python examples/demo.py $(if $(ONCE),--once)
+
+test: $(READY) system-deps ## all tests
+	@$(BIN)/pytest $(ARGS)
+
+check: $(READY) ## style, types, import rules
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+bench: $(READY) system-deps ## speed and memory, as ratios to baselines of the same run
+	@$(BIN)/python -m bench $(ARGS)
+
+docs: $(READY) ## the pages that are generated
+	@$(BIN)/python scripts/make-docs
+
+clean: ## everything that was made
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .demo
