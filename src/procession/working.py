@@ -41,6 +41,8 @@ from procession.store.turn import Claiming, Turn
 from procession.wakeup import Waiting
 
 HEARTBEATS_PER_LEASE = 5
+INTERRUPTED = "lease_lost"
+"""The category of a run that did not end by itself: its agent stopped or lost it."""
 
 
 async def register(engine: Engine, caller: Caller, message: Register) -> Registered:
@@ -250,9 +252,13 @@ async def _finish(engine: Engine, caller: Caller, agent_id: str, result: Result)
     chance = engine.chance()
 
     def decide(process: Process, items: Sequence[Item], now_ms: int) -> Change:
+        item = _held(process, items, caller, agent_id, result.attempt)
+        if error is not None and error.category == INTERRUPTED and item.state in ITEM_ACTIVE:
+            why = error.message
+            return lifecycle.interrupt(process, item, chance=chance, now_ms=now_ms, why=why)
         return lifecycle.finish(
             process,
-            _held(process, items, caller, agent_id, result.attempt),
+            item,
             outcome=outcome,
             result=kept,
             error=error,
