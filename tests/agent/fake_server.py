@@ -60,6 +60,7 @@ class FakeServer:
         self.draining = False
         self.turned_away = 0
         self.silent = False
+        self.silent_verbs: set[str] = set()
         self.port = free_port()
         self._news = asyncio.Condition()
         self._runner: web.AppRunner | None = None
@@ -130,6 +131,10 @@ class FakeServer:
     def heard(self, verb: str) -> list[Any]:
         return [message for said, message in self.said if said == verb]
 
+    async def until_heard(self, verb: str, times: int) -> list[Any]:
+        await self.until(lambda: len(self.heard(verb)) >= times)
+        return self.heard(verb)
+
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         if request.headers.get("Authorization") != f"Bearer {TOKEN}":
             self.turned_away += 1
@@ -139,7 +144,7 @@ class FakeServer:
         message = msgspec.json.decode(await request.read(), type=MESSAGES[verb])
         self.said.append((verb, message))
         await self.tell()
-        while self.silent:
+        while self.silent or verb in self.silent_verbs:
             await asyncio.sleep(0.02)
         if verb in self.statuses:
             return web.json_response({"code": "scripted"}, status=self.statuses[verb])

@@ -12,7 +12,7 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from procession.agent.held import Held, Holding, Key
-from procession.agent.link import FORGOTTEN, Link, Pause
+from procession.agent.link import FORGOTTEN, PAUSE_S_MAX, Link, Pause
 from procession.client import Refused, Unreachable
 from procession.protocol import RUNS_MAX, WAIT_MS_MAX, Heartbeat, Orders, PhoneReport, RunReport
 
@@ -44,7 +44,8 @@ class Heartbeats:
 
     async def forward(self) -> None:
         """The main poll, again and again."""
-        pause = Pause()
+        # Several tries fit between two renewals, so that a server that is down is seen as such.
+        pause = Pause(min(PAUSE_S_MAX, self.wait_ms / 1000 / 3))
         while True:
             begun_s = self._link.now_s()
             wait_ms = min(self.wait_ms, WAIT_MS_MAX)

@@ -167,11 +167,11 @@ class Watch:
         return self._pid in ended
 
     def _turn(self) -> None:
+        for order in self._mailbox.take():
+            self._obey(order)
         ready = {fd for fd, _ in self._poll.poll(self._patience_ms())}
         if self._mailbox.agent.fileno() in ready:
             self._mailbox.receive()
-        for order in self._mailbox.take():
-            self._obey(order)
         if self._channel.fileno() in ready and not self._read_channel():
             self._poll.unregister(self._channel)
         if self._output_fd in ready and not self._read_output():

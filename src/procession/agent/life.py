@@ -13,6 +13,7 @@ import secrets
 import shutil
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from procession.agent import processes
@@ -56,7 +57,11 @@ class Life:
         os.close(self._lock)
 
 
-def kill_orphans(mark: str, wait_s: float) -> int:
+def _kill(pid: int) -> None:
+    processes.send_signal(pid, signal.SIGKILL)
+
+
+def kill_orphans(mark: str, wait_s: float, kill: Callable[[int], None] = _kill) -> int:
     """Kill every process that carries the mark, and all below; how many that were.
 
     Returns once none is left. Raises OrphansRemain.
@@ -68,7 +73,7 @@ def kill_orphans(mark: str, wait_s: float) -> int:
             log.warning("killing orphan pid=%d of a former life", pid)
         killed |= orphans
         for pid in orphans:
-            processes.send_signal(pid, signal.SIGKILL)
+            kill(pid)
         if time.monotonic() > deadline_s:
             raise OrphansRemain(f"processes {sorted(orphans)}")
         time.sleep(ORPHANS_POLL_S)

@@ -65,13 +65,15 @@ class Link:
 class Pause:
     """Waits between tries: longer each time, at least as long as the server asked for."""
 
-    def __init__(self) -> None:
-        self._pause_s = PAUSE_S
+    def __init__(self, most_s: float = PAUSE_S_MAX) -> None:
+        self._first_s = min(PAUSE_S, most_s)
+        self._most_s = most_s
+        self._pause_s = self._first_s
 
     async def after(self, reason: Unreachable | Refused) -> None:
         asked_s = reason.retry_after_s if isinstance(reason, Refused) else None
         await asyncio.sleep(max(self._pause_s, min(asked_s or 0.0, 30.0)))
-        self._pause_s = min(self._pause_s * 2, PAUSE_S_MAX)
+        self._pause_s = min(self._pause_s * 2, self._most_s)
 
     def reset(self) -> None:
-        self._pause_s = PAUSE_S
+        self._pause_s = self._first_s

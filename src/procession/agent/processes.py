@@ -90,6 +90,12 @@ def state(pid: int) -> str:
     return fields[0] if fields else ""
 
 
+def parent(pid: int) -> int:
+    """The parent's process id; 0 when there is no such process."""
+    fields = _stat(pid)
+    return int(fields[1]) if fields else 0
+
+
 def alive(pid: int) -> bool:
     """Whether a process exists and is not a zombie."""
     return state(pid) not in {"", "Z", "X"}
