@@ -10,7 +10,6 @@ import asyncio
 import cProfile
 import pstats
 import tempfile
-import threading
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path

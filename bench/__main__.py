@@ -1,0 +1,62 @@
+"""`python -m bench`: measures speed and memory and prints tables. See bench/README.md."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from bench import report
+from bench.children import BenchFailed
+from bench.comparison import reads, submissions
+from bench.options import Options, Table
+
+PARTS: dict[str, Callable[[Options], Table]] = {
+    "submissions": submissions,
+    "reads": reads,
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--rounds", type=int, help="rounds of each comparison (5; quick: 1)")
+    parser.add_argument("--seconds", type=float, help="length of one load (3; quick: 1)")
+    parser.add_argument("--only", default="", help="parts, comma-separated: " + ", ".join(PARTS))
+    parser.add_argument("--quick", action="store_true", help="see that it works, in little time")
+    parser.add_argument("--million", action="store_true", help="memory after a million processes")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write all values there")
+    given = parser.parse_args()
+    parts = [name for name in given.only.split(",") if name] or list(PARTS)
+    if unknown := set(parts) - set(PARTS):
+        parser.error(f"no such part: {', '.join(sorted(unknown))}")
+    try:
+        run(given, parts)
+    except BenchFailed as failure:
+        print(f"bench: {failure}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def run(given: argparse.Namespace, parts: list[str]) -> None:
+    said = report.machine()
+    print(said, flush=True)
+    tables = []
+    with tempfile.TemporaryDirectory(prefix="procession-bench-") as folder:
+        options = Options(
+            rounds=given.rounds or (1 if given.quick else 5),
+            seconds=given.seconds or (1 if given.quick else 3),
+            quick=given.quick,
+            million=given.million,
+            folder=Path(folder),
+        )
+        for name in parts:
+            tables.append(PARTS[name](options))
+            print(report.show(tables[-1]), flush=True)
+    if given.json:
+        report.save(given.json, said, tables)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

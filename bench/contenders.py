@@ -1,0 +1,87 @@
+"""The three servers that are compared: ours, the constant one, the naive one."""
+
+from __future__ import annotations
+
+import json
+import sys
+import urllib.request
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from bench.children import Server, free_port, uvicorn
+from bench.wanted import TOKEN, body
+
+OURS, CONSTANT, NAIVE = "procession", "constant", "naive"
+CALL_S_MAX = 30
+
+
+def start_ours(folder: Path) -> Server:
+    """`procession serve` with its callbacks allowed to the loopback."""
+    port = free_port()
+    command = [
+        *(str(Path(sys.executable).with_name("procession")), "serve"),
+        *("--database", f"sqlite:///{folder / 'ours.db'}", "--host", "127.0.0.1"),
+        *("--port", str(port), "--bootstrap-token", TOKEN),
+    ]
+    environment = {"PROCESSION_CALLBACK_ALLOW": "127.0.0.0/8", "PROCESSION_LOG_LEVEL": "warning"}
+    return Server(OURS, command, folder, port, environment)
+
+
+def start_naive(folder: Path) -> Server:
+    port = free_port()
+    environment = {"BENCH_DATABASE": str(folder / "naive.db")}
+    return Server(NAIVE, uvicorn("bench.naive:app", folder, port), folder, port, environment)
+
+
+def start_constant(folder: Path, answers: dict[str, str]) -> Server:
+    """`answers`: the bodies it repeats for `post` and `get`."""
+    port = free_port()
+    file = folder / "answers.json"
+    file.write_text(json.dumps(answers))
+    command = [*uvicorn("bench.constant:app", folder, port), "--lifespan", "off"]
+    return Server(CONSTANT, command, folder, port, {"BENCH_ANSWERS": str(file)})
+
+
+@contextmanager
+def three_servers(folder: Path) -> Generator[dict[str, Server], None, None]:
+    """All three; the constant one repeats what ours really answers."""
+    with ExitStack() as stack:
+        ours = stack.enter_context(start_ours(folder))
+        naive = stack.enter_context(start_naive(folder))
+        answers = real_answers(ours)
+        constant = stack.enter_context(start_constant(folder, answers))
+        yield {server.name: server for server in (ours, constant, naive)}
+
+
+def real_answers(server: Server) -> dict[str, str]:
+    """What it says to one submission and to the read of it."""
+    accepted = call(server, "/capability-requests/enqueue", body("the-first-of-all"))
+    record = call(server, f"/processes/{json.loads(accepted)['process_id']}")
+    return {"post": accepted, "get": record}
+
+
+def call(server: Server, path: str, message: dict[str, Any] | None = None) -> str:
+    """One request; the body of its answer. Raises HTTPError for a refusal."""
+    request = urllib.request.Request(
+        server.url + path,
+        data=None if message is None else json.dumps(message).encode(),
+        headers={"Content-Type": "application/json", "Authorization": f"Bearer {TOKEN}"},
+    )
+    with urllib.request.urlopen(request, timeout=CALL_S_MAX) as response:
+        text: str = response.read().decode()
+        return text
+
+
+@contextmanager
+def alone(server: Server, servers: dict[str, Server]) -> Generator[None, None, None]:
+    """The others stand still meanwhile, so that what they do on the side costs this one nothing."""
+    others = [other for other in servers.values() if other is not server]
+    for other in others:
+        other.pause()
+    try:
+        yield
+    finally:
+        for other in others:
+            other.go_on()
