@@ -155,7 +155,7 @@ class App:
             load=self.load,
             receive=receive,
         )
-        face, known = self._faces[-1], "unknown"
+        face, known = self._faces[-1], ("other", "unknown")
         try:
             if node is None:
                 face = self._face_of(path)
@@ -165,14 +165,14 @@ class App:
             if route is None:
                 face = next(iter(node.methods.values())).face
                 raise MethodNotAllowed(_allow(node))
-            face, known = route.face, route.endpoint.path
+            face, known = route.face, (method, route.endpoint.path)
             answer = await self._answer(route, request)
         except (Refused, CapabilityRefusal) as refused:
             answer = face.refuse(refused)
         except Exception:
-            log.exception("request failed", request_id=request.request_id, path=known)
+            log.exception("request failed", request_id=request.request_id, path=known[1])
             answer = face.refuse(Unexpected())
-        key = (method, known, answer.status)
+        key = (*known, answer.status)
         self.load.answered[key] = self.load.answered.get(key, 0) + 1
         await self._send(answer, request_id, request, send)
 

@@ -1,0 +1,160 @@
+"""Routes to what can be targeted: phones and accounts."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from msgspec import UNSET
+
+from procession import fleet
+from procession.engine import Engine
+from procession.faces.endpoint import Answer, Endpoint, Request
+from procession.faces.execution.answers import (
+    Accounts,
+    AccountView,
+    LeaseView,
+    Phones,
+    PhoneView,
+)
+from procession.faces.execution.messages import AccountEdit, AccountNew, PhoneEdit
+from procession.faces.execution.views import stamp, stamp_or_none
+
+LIST_ERRORS = (401, 403, 429, 500, 503)
+EDIT_ERRORS = (401, 403, 404, 422, 429, 500, 503)
+
+
+class Fleet:
+    """Phones and accounts."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def phones(self, request: Request) -> Answer:
+        found = await fleet.phones(self._engine, request.caller)
+        return Answer(body=Phones([_phone_view(phone) for phone in found]))
+
+    async def edit_phone(self, request: Request) -> Answer:
+        message: PhoneEdit = request.message
+        phone = await fleet.edit_phone(
+            self._engine,
+            request.caller,
+            request.params["phone_id"],
+            labels=None if message.labels is UNSET else message.labels,
+            paused=None if message.paused is UNSET else message.paused,
+        )
+        return Answer(body=_phone_view(phone))
+
+    async def release_phone(self, request: Request) -> Answer:
+        phone_id = request.params["phone_id"]
+        return Answer(
+            body=_phone_view(await fleet.release_phone(self._engine, request.caller, phone_id))
+        )
+
+    async def accounts(self, request: Request) -> Answer:
+        found = await fleet.accounts(self._engine, request.caller)
+        return Answer(body=Accounts([_account_view(account) for account in found]))
+
+    async def create_account(self, request: Request) -> Answer:
+        new: AccountNew = request.message
+        account = fleet.Account(new.account_id, new.phone_id, new.app, new.labels, new.active)
+        made = await fleet.create_account(self._engine, request.caller, account)
+        location = "/accounts/" + quote(made.account_id, safe="")
+        return Answer(201, _account_view(made), ((b"location", location.encode()),))
+
+    async def edit_account(self, request: Request) -> Answer:
+        message: AccountEdit = request.message
+        values = {name: getattr(message, name) for name in AccountEdit.__struct_fields__}
+        changes = {name: value for name, value in values.items() if value is not UNSET}
+        account_id = request.params["account_id"]
+        edited = await fleet.edit_account(self._engine, request.caller, account_id, changes)
+        return Answer(body=_account_view(edited))
+
+    def endpoints(self) -> list[Endpoint]:
+        return [
+            Endpoint(
+                method="GET",
+                path="/phones",
+                handler=self.phones,
+                summary="The phones that can be targeted",
+                answer=Phones,
+                scope="execution:read",
+                errors=LIST_ERRORS,
+            ),
+            Endpoint(
+                method="PATCH",
+                path="/phones/{phone_id}",
+                handler=self.edit_phone,
+                summary="Label or pause a phone",
+                body=PhoneEdit,
+                answer=PhoneView,
+                scope="fleet:write",
+                errors=EDIT_ERRORS,
+            ),
+            Endpoint(
+                method="POST",
+                path="/phones/{phone_id}/release",
+                handler=self.release_phone,
+                summary="End a stuck lease",
+                answer=PhoneView,
+                scope="fleet:write",
+                errors=(401, 403, 404, 429, 500, 503),
+            ),
+            Endpoint(
+                method="GET",
+                path="/accounts",
+                handler=self.accounts,
+                summary="The accounts that can be targeted",
+                answer=Accounts,
+                scope="execution:read",
+                errors=LIST_ERRORS,
+            ),
+            Endpoint(
+                method="POST",
+                path="/accounts",
+                handler=self.create_account,
+                summary="Register an account",
+                body=AccountNew,
+                answer=AccountView,
+                scope="fleet:write",
+                success=(201,),
+                errors=(401, 403, 409, 422, 429, 500, 503),
+            ),
+            Endpoint(
+                method="PATCH",
+                path="/accounts/{account_id}",
+                handler=self.edit_account,
+                summary="Change an account",
+                body=AccountEdit,
+                answer=AccountView,
+                scope="fleet:write",
+                errors=EDIT_ERRORS,
+            ),
+        ]
+
+
+def _phone_view(phone: fleet.PhoneRead) -> PhoneView:
+    held = phone.lease
+    lease = None
+    if held is not None:
+        lease = LeaseView(held.process_id, held.queue_item_id, stamp(held.expires_ms))
+    return PhoneView(
+        phone_id=phone.phone_id,
+        state=phone.state,
+        agent_id=phone.agent_id,
+        labels=phone.labels,
+        battery_percent=phone.battery_percent,
+        temperature_c=phone.temperature_c,
+        storage_free_mb=phone.storage_free_mb,
+        lease=lease,
+        queue_length=phone.queue_length,
+        quarantine=phone.quarantine,
+        last_seen_at=stamp_or_none(phone.last_seen_ms),
+        paused=phone.paused,
+        detail=phone.detail,
+    )
+
+
+def _account_view(account: fleet.Account) -> AccountView:
+    return AccountView(
+        account.account_id, account.phone_id, account.app, account.labels, account.active
+    )

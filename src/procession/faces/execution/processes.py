@@ -1,0 +1,140 @@
+"""Routes that follow processes: by id, by list, by log, by stream."""
+
+from __future__ import annotations
+
+from msgspec import Raw
+
+from procession import operations
+from procession.core.process import Process
+from procession.engine import Engine
+from procession.faces.endpoint import Answer, Endpoint, Request
+from procession.faces.execution.answers import Events, EventView, Page, Record
+from procession.faces.execution.cursor import cursor_of, number_of
+from procession.faces.execution.filters import filter_of
+from procession.faces.execution.messages import VERSION_MAX, EventsQuery, GetQuery, ListQuery
+from procession.faces.execution.statuses import READ_ERRORS
+from procession.faces.execution.views import etag, record_of, shown, stamp
+from procession.faces.stream import CONTENT_TYPE, Streams, last_event_id
+
+WAIT_S_MAX = 25
+_NOT_MODIFIED = 304
+
+
+class Processes:
+    """Reads, lists and streams."""
+
+    def __init__(self, engine: Engine, streams: Streams) -> None:
+        self._engine = engine
+        self._streams = streams
+
+    async def get(self, request: Request) -> Answer:
+        query: GetQuery = request.query
+        process_id = request.params["process_id"]
+        seen = _version_seen(request)
+        if query.wait:
+            version = query.version if query.version is not None else seen or 0
+            process = await self._wait(request, process_id, min(version, VERSION_MAX))
+            if process is None:
+                return Answer(_NOT_MODIFIED, headers=((b"etag", b'"v%d"' % version),))
+        else:
+            process = await operations.find(self._engine, request.caller, process_id)
+        if seen == process.version or request.headers.get(b"if-none-match") == b"*":
+            return Answer(_NOT_MODIFIED, headers=(etag(process),))
+        return await shown(self._engine, process)
+
+    async def _wait(self, request: Request, process_id: str, version: int) -> Process | None:
+        wait_ms = min(request.query.wait, WAIT_S_MAX) * 1_000
+        with request.parked():
+            return await operations.wait_for(
+                self._engine, request.caller, process_id, version, wait_ms
+            )
+
+    async def page(self, request: Request) -> Answer:
+        query: ListQuery = request.query
+        found = await operations.list_processes(
+            self._engine,
+            request.caller,
+            filter_of(query, "/status"),
+            number_of(query.cursor),
+            query.limit + 1,
+        )
+        seen = found[: query.limit]
+        records = [record_of(await operations.sight(self._engine, one)) for one in seen]
+        more = len(found) > query.limit
+        return Answer(body=Page(records, cursor_of(seen[-1].number) if more else None))
+
+    async def events(self, request: Request) -> Answer:
+        query: EventsQuery = request.query
+        found = await operations.events(
+            self._engine, request.caller, request.params["process_id"], query.after, query.limit
+        )
+        lines = [EventView(e.seq, e.name, stamp(e.at_ms), Raw(e.data.encode())) for e in found]
+        return Answer(body=Events(lines))
+
+    async def stream(self, request: Request) -> Answer:
+        process_id = request.params["process_id"]
+        return await self._streams.open(
+            process_id,
+            lambda: operations.find(self._engine, request.caller, process_id),
+            last_event_id(request.header(b"last-event-id")),
+        )
+
+    def endpoints(self) -> list[Endpoint]:
+        one = "/processes/{process_id}"
+        return [
+            Endpoint(
+                method="GET",
+                path=one,
+                handler=self.get,
+                summary="A process, at once or when it is newer than a version",
+                query=GetQuery,
+                answer=Record,
+                scope="execution:read",
+                success=(200, _NOT_MODIFIED),
+                errors=READ_ERRORS,
+            ),
+            Endpoint(
+                method="GET",
+                path="/processes",
+                handler=self.page,
+                summary="Processes, newest first",
+                query=ListQuery,
+                answer=Page,
+                scope="execution:read",
+                errors=(401, 403, 422, 429, 500, 503),
+            ),
+            Endpoint(
+                method="GET",
+                path=f"{one}/events",
+                handler=self.events,
+                summary="The log of a process",
+                query=EventsQuery,
+                answer=Events,
+                scope="execution:read",
+                errors=(*READ_ERRORS, 422),
+            ),
+            Endpoint(
+                method="GET",
+                path=f"{one}/stream",
+                handler=self.stream,
+                summary="The states of a process as server-sent events",
+                answer=Record,
+                content_type=CONTENT_TYPE.decode(),
+                scope="execution:read",
+                errors=READ_ERRORS,
+            ),
+        ]
+
+
+def _version_seen(request: Request) -> int | None:
+    """The version in `If-None-Match`, the highest where there are several."""
+    value = request.headers.get(b"if-none-match")
+    if value is None:
+        return None
+    words = (word.strip().removeprefix(b"W/") for word in value.split(b","))
+    versions = [
+        int(word[2:-1])
+        for word in words
+        if word[:2] == b'"v' and word[-1:] == b'"' and word[2:-1].isdigit() and len(word) <= 21
+    ]
+    return max(versions, default=None)
