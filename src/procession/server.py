@@ -14,8 +14,8 @@ import uvloop
 from procession import clock, loops, tokens
 from procession.engine import Engine
 from procession.faces.access import Access
-from procession.faces.endpoint import Face
-from procession.faces.execution import execution_face, record_body
+from procession.faces.endpoint import Load
+from procession.faces.execution import execution_face, execution_streams, update_of
 from procession.faces.router import App
 from procession.faces.stream import Streams
 from procession.faces.worker import worker_face
@@ -29,6 +29,7 @@ from procession.store.store import Store
 from procession.store.turn import Turn
 from procession.wakeup import Wakeup
 from procession.webhooks.addresses import parse_networks
+from procession.webhooks.assets import head_asset
 from procession.webhooks.delivery import parse_schedule
 from procession.webhooks.guard import AddressGuard
 from procession.webhooks.sender import Sender
@@ -98,7 +99,7 @@ def make_guard(settings: Settings) -> AddressGuard:
 
 def make_sender(engine: Engine, guard: AddressGuard) -> Sender:
     return Sender(
-        StoredOutbox(engine, record_body),
+        StoredOutbox(engine, update_of),
         guard,
         chance=engine.chance,
         secrets=parse_secrets(engine.settings.callback_secrets),
@@ -106,17 +107,31 @@ def make_sender(engine: Engine, guard: AddressGuard) -> Sender:
     )
 
 
-def make_faces(engine: Engine, guard: AddressGuard, streams: Streams) -> list[Face]:
+def make_app(engine: Engine, guard: AddressGuard, streams: Streams) -> App:
+    """Every face behind one ASGI application."""
+    load = Load()
     known = tokens.Tokens(engine)
     access = Access(known.caller_of, engine.settings.rate_per_s_max, engine.now_ms)
-    return [execution_face(engine, access, guard, streams), worker_face(engine, access)]
+
+    async def asset_check(url: str, field: str) -> None:
+        await head_asset(guard, url, field)
+
+    execution = execution_face(
+        engine,
+        access,
+        check_url=guard.check_url,
+        asset_check=asset_check,
+        streams=streams,
+        load=load,
+    )
+    return App([execution, worker_face(engine, access)], engine.settings, load=load)
 
 
 @asynccontextmanager
 async def in_background(engine: Engine, sender: Sender) -> AsyncGenerator[None, None]:
     """The loops and the sender, for as long as the context lasts."""
     engine.wakeup.listen([("deliveries",)], lambda _: sender.kick())
-    duties = [
+    duties: list[loops.Loop] = [
         loops.ItemDeadlines(engine),
         loops.ProcessDeadlines(engine),
         loops.SilentPhones(engine),
@@ -140,8 +155,8 @@ async def serve(settings: Settings, ready: Callable[[str, str | None], None]) ->
         await loops.renew_all_leases(engine)
         token = await first_token(engine)
         guard = make_guard(settings)
-        streams = Streams(engine)
-        app = App(make_faces(engine, guard, streams), settings)
+        streams = execution_streams(engine)
+        app = make_app(engine, guard, streams)
         config = make_config(
             app,
             head_ms_max=settings.body_ms_max,
