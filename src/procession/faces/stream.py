@@ -214,12 +214,11 @@ class Channel:
 
 
 class Streams:
-    """All open streams of one face."""
+    """All open streams of a server process."""
 
-    def __init__(self, engine: Engine, encode: Encode) -> None:
+    def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._encode = encode
-        self._channels: dict[str, Channel] = {}
+        self._channels: dict[tuple[Encode, str], Channel] = {}
         self._pinging: asyncio.TimerHandle | None = None
         self._closing = False
 
@@ -228,14 +227,14 @@ class Streams:
         """How many streams are open."""
         return sum(len(channel.mailboxes) for channel in self._channels.values())
 
-    async def open(self, process_id: str, read: Read, after: int | None) -> Answer:
+    async def open(self, process_id: str, read: Read, encode: Encode, after: int | None) -> Answer:
         """An answer that streams the process which `read` finds; raises what `read` raises.
 
-        `after` is the last version the client has seen.
+        `encode` is the face's own, always the same one; `after` the last version the client saw.
         """
         if self._closing:
             raise Overloaded("the server is stopping")
-        channel = self._channel(process_id)
+        channel = self._channel((encode, process_id))
         mailbox = channel.join()
         try:
             await channel.start(mailbox, await read(), after)
@@ -253,20 +252,15 @@ class Streams:
             for mailbox in tuple(channel.mailboxes):
                 mailbox.close()
 
-    def _channel(self, process_id: str) -> Channel:
-        channel = self._channels.get(process_id)
+    def _channel(self, key: tuple[Encode, str]) -> Channel:
+        channel = self._channels.get(key)
         if channel is None:
-            channel = Channel(
-                self._engine,
-                self._encode,
-                process_id,
-                lambda: self._forget(process_id),
-            )
-            self._channels[process_id] = channel
+            channel = Channel(self._engine, *key, lambda: self._forget(key))
+            self._channels[key] = channel
         return channel
 
-    def _forget(self, process_id: str) -> None:
-        self._channels.pop(process_id, None)
+    def _forget(self, key: tuple[Encode, str]) -> None:
+        self._channels.pop(key, None)
         if not self._channels and self._pinging is not None:
             self._pinging.cancel()
             self._pinging = None
