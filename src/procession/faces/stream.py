@@ -214,11 +214,12 @@ class Channel:
 
 
 class Streams:
-    """All open streams of a server process."""
+    """All open streams of one face."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, encode: Encode) -> None:
         self._engine = engine
-        self._channels: dict[tuple[Encode, str], Channel] = {}
+        self._encode = encode
+        self._channels: dict[str, Channel] = {}
         self._pinging: asyncio.TimerHandle | None = None
         self._closing = False
 
@@ -227,14 +228,14 @@ class Streams:
         """How many streams are open."""
         return sum(len(channel.mailboxes) for channel in self._channels.values())
 
-    async def open(self, process_id: str, read: Read, encode: Encode, after: int | None) -> Answer:
+    async def open(self, process_id: str, read: Read, after: int | None) -> Answer:
         """An answer that streams the process which `read` finds; raises what `read` raises.
 
-        `encode` is the face's own, always the same one; `after` the last version the client saw.
+        `after` is the last version the client has seen.
         """
         if self._closing:
             raise Overloaded("the server is stopping")
-        channel = self._channel((encode, process_id))
+        channel = self._channel(process_id)
         mailbox = channel.join()
         try:
             await channel.start(mailbox, await read(), after)
@@ -252,15 +253,20 @@ class Streams:
             for mailbox in tuple(channel.mailboxes):
                 mailbox.close()
 
-    def _channel(self, key: tuple[Encode, str]) -> Channel:
-        channel = self._channels.get(key)
+    def _channel(self, process_id: str) -> Channel:
+        channel = self._channels.get(process_id)
         if channel is None:
-            channel = Channel(self._engine, *key, lambda: self._forget(key))
-            self._channels[key] = channel
+            channel = Channel(
+                self._engine,
+                self._encode,
+                process_id,
+                lambda: self._forget(process_id),
+            )
+            self._channels[process_id] = channel
         return channel
 
-    def _forget(self, key: tuple[Encode, str]) -> None:
-        self._channels.pop(key, None)
+    def _forget(self, process_id: str) -> None:
+        self._channels.pop(process_id, None)
         if not self._channels and self._pinging is not None:
             self._pinging.cancel()
             self._pinging = None

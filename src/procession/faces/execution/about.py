@@ -12,7 +12,7 @@ from msgspec.json import encode
 from procession.capabilities import registry
 from procession.core.errors import Overloaded
 from procession.engine import Engine
-from procession.faces.endpoint import Admit, Answer, Endpoint, Request
+from procession.faces.endpoint import Admit, Answer, Endpoint, Load, Request
 from procession.faces.execution.answers import Capabilities, CapabilityView, Health
 from procession.faces.execution.metrics import CONTENT_TYPE, metrics_text
 from procession.faces.openapi import document
@@ -30,11 +30,13 @@ class About:
         self,
         engine: Engine,
         admit: Admit,
+        load: Load,
         streams: Streams,
         documented: Callable[[], Sequence[Endpoint]],
     ) -> None:
         self._engine = engine
         self._admit = admit
+        self._load = load
         self._streams = streams
         self._document = cache(lambda: encode(document(documented())))
 
@@ -63,7 +65,7 @@ class About:
             await self._admit(request, "execution:read")
         rows = await self._engine.store.connection.fetch("count_states")
         states = {row[0]: int(row[1]) for row in rows}
-        text = metrics_text(request.load, self._streams.count, states)
+        text = metrics_text(self._load, self._streams.count, states)
         return Answer(200, text, content_type=CONTENT_TYPE)
 
     def endpoints(self) -> list[Endpoint]:

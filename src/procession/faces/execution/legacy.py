@@ -24,7 +24,7 @@ from procession.faces.strict import BodyInvalid, FieldError
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MS = timedelta(milliseconds=1)
 
-AssetCheck = Callable[[str, str], Awaitable[object]]
+AssetCheck = Callable[[str, str], Awaitable[None]]
 """Asks for an asset's headers: URL and pointer. Raises Invalid when it cannot be fetched."""
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from msgspec import Raw
 
 from procession import operations
@@ -15,7 +13,7 @@ from procession.faces.execution.cursor import cursor_of, number_of
 from procession.faces.execution.filters import filter_of
 from procession.faces.execution.messages import VERSION_MAX, EventsQuery, GetQuery, ListQuery
 from procession.faces.execution.statuses import READ_ERRORS
-from procession.faces.execution.views import encoded, etag, record_of, shown, stamp
+from procession.faces.execution.views import etag, record_of, shown, stamp
 from procession.faces.stream import CONTENT_TYPE, Streams, last_event_id
 
 WAIT_S_MAX = 25
@@ -28,7 +26,6 @@ class Processes:
     def __init__(self, engine: Engine, streams: Streams) -> None:
         self._engine = engine
         self._streams = streams
-        self._encode = partial(encoded, engine)
 
     async def get(self, request: Request) -> Answer:
         query: GetQuery = request.query
@@ -79,7 +76,6 @@ class Processes:
         return await self._streams.open(
             process_id,
             lambda: operations.find(self._engine, request.caller, process_id),
-            self._encode,
             last_event_id(request.header(b"last-event-id")),
         )
 

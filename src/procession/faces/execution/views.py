@@ -83,7 +83,7 @@ def record_of(seen: Sight) -> Record:
     )
 
 
-def record_body(seen: Sight, milestone: str, emitted_ms: int) -> bytes:
+def update_of(seen: Sight, milestone: str, emitted_ms: int) -> bytes:
     """The body of a callback."""
     return _encode(Update("process.updated", milestone, stamp(emitted_ms), record_of(seen)))
 
