@@ -47,10 +47,18 @@ ITEM_IDLE = frozenset(
 MOVES: Mapping[State, frozenset[State]] = {
     State.ACCEPTED: frozenset({State.QUEUED, State.CANCELLING, State.CANCELLED, State.FAILED}),
     State.QUEUED: frozenset(
-        {State.RUNNING, State.WAITING, State.CANCELLING, State.CANCELLED, State.FAILED}
+        {
+            State.RUNNING,
+            State.WAITING,
+            State.CANCELLING,
+            State.CANCELLED,
+            State.PARTIAL,
+            State.FAILED,
+        }
     ),
     State.RUNNING: frozenset(
         {
+            State.QUEUED,
             State.RETRYING,
             State.WAITING,
             State.CANCELLING,
