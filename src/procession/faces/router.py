@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import secrets
+import traceback
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
 from itertools import count
 from typing import Any
@@ -170,7 +171,8 @@ class App:
         except (Refused, CapabilityRefusal) as refused:
             answer = face.refuse(refused)
         except Exception:
-            log.exception("request failed", request_id=request.request_id, path=known[1])
+            trace = traceback.format_exc()
+            log.error("request failed", request_id=request.request_id, path=known[1], trace=trace)
             answer = face.refuse(Unexpected())
         key = (*known, answer.status)
         self.load.answered[key] = self.load.answered.get(key, 0) + 1

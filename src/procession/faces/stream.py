@@ -7,6 +7,7 @@ than the log gets the newest state only. Nothing here stays when the last watche
 from __future__ import annotations
 
 import asyncio
+import traceback
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
@@ -170,7 +171,8 @@ class Channel:
                 self._woken = False
                 await self._publish()
         except Exception:
-            log.exception("stream failed", process_id=self._topics[0][1])
+            process_id = self._topics[0][1]
+            log.error("stream failed", process_id=process_id, trace=traceback.format_exc())
             for mailbox in tuple(self.mailboxes):
                 mailbox.close()
         finally:

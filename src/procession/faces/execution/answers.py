@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from msgspec import UNSET, Raw, Struct, UnsetType
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
+
+JsonObject = Annotated[Raw, Meta(extra_json_schema={"type": "object"})]
+JsonIds = Annotated[Raw, Meta(extra_json_schema={"type": "array", "items": {"type": "string"}})]
 
 
 class TargetView(Struct, frozen=True):
@@ -23,7 +26,7 @@ class CallbackView(Struct, frozen=True):
     """Where updates go; null when none were asked for."""
 
     url: str | None
-    metadata: Raw
+    metadata: JsonObject
 
 
 class ErrorView(Struct, frozen=True):
@@ -48,7 +51,7 @@ class Timestamps(Struct, frozen=True):
 class LinkedIds(Struct, frozen=True):
     """The ids of all items, and of those that completed."""
 
-    queue_item_ids: Raw
+    queue_item_ids: JsonIds
     completed_queue_item_ids: list[str]
 
 
@@ -78,7 +81,7 @@ class Record(Struct, frozen=True):
     request_id: str
     status: str
     target: TargetView
-    requested_by: Raw
+    requested_by: JsonObject
     callback: CallbackView
     result: Raw
     error: ErrorView | None
@@ -123,7 +126,7 @@ class EventView(Struct, frozen=True):
     seq: int
     name: str
     at: str
-    data: Raw
+    data: JsonObject
 
 
 class Events(Struct, frozen=True):

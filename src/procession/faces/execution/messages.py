@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from msgspec import UNSET, Meta, Raw, Struct, UnsetType
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field
 
+from procession.core.process import EMPTY
 from procession.targets import MEMBERS_MAX
 
 ID_CHARS_MAX = 200
@@ -23,8 +24,8 @@ EVENTS_MAX = 10_000
 EVENTS_DEFAULT = 1_000
 ITEMS_MAX = 1_000
 VERSION_MAX = 2**53
-EMPTY = Raw(b"{}")
 
+JsonObject = Annotated[Raw, Meta(extra_json_schema={"type": "object"})]
 Id = Annotated[str, Meta(min_length=1, max_length=ID_CHARS_MAX)]
 Url = Annotated[str, Meta(min_length=1, max_length=URL_CHARS_MAX)]
 Reason = Annotated[str, Meta(min_length=1, max_length=REASON_CHARS_MAX)]
@@ -34,6 +35,10 @@ Labels = Annotated[list[Label], Meta(max_length=LABELS_MAX)]
 Members = Annotated[list[Id], Meta(max_length=MEMBERS_MAX)]
 Strategy = Literal["soft", "hard", "soft_then_force"]
 ForceAfter = Annotated[int, Meta(ge=0, le=FORCE_AFTER_S_MAX)]
+
+
+def _nothing() -> Raw:
+    return EMPTY
 
 
 class TargetGiven(Struct, frozen=True, omit_defaults=True):
@@ -52,7 +57,7 @@ class Callback(Struct, frozen=True):
     """Where updates are sent; `metadata` is an object and comes back with each."""
 
     url: Url
-    metadata: Raw = EMPTY
+    metadata: JsonObject = field(default_factory=_nothing)
 
 
 class RequestedBy(Struct, frozen=True):
@@ -60,7 +65,7 @@ class RequestedBy(Struct, frozen=True):
 
     system: Id
     user: Id | None = None
-    metadata: Raw = EMPTY
+    metadata: JsonObject = field(default_factory=_nothing)
 
 
 class Enqueue(Struct, frozen=True):
@@ -70,7 +75,7 @@ class Enqueue(Struct, frozen=True):
     capability: Id
     mode: Literal["manual", "unattended"]
     target: TargetGiven
-    inputs: Raw
+    inputs: JsonObject
     callback: Callback
     requested_by: RequestedBy
 
@@ -80,7 +85,7 @@ class Maintenance(Struct, frozen=True):
 
     request_id: Id
     account_id: Id
-    inputs: Raw
+    inputs: JsonObject
     callback: Callback
     requested_by: RequestedBy
 
@@ -172,7 +177,7 @@ class Ingest(Struct, frozen=True):
     cover_image_path: Url | None = None
     callback_url: Url | None = None
     scheduling_hint: datetime | None = None
-    metadata: Raw = EMPTY
+    metadata: JsonObject = field(default_factory=_nothing)
 
 
 class CancelContent(Struct, frozen=True):
@@ -192,7 +197,7 @@ class Snapshot(Struct, frozen=True):
     content_hash: Id
     strategy_version: Annotated[int, Meta(ge=1, le=VERSION_MAX)]
     strategy_synced_at: datetime
-    personality: Raw
+    personality: JsonObject
     stage: Annotated[str, Meta(max_length=ID_CHARS_MAX)] | None = None
     active_action: Annotated[str, Meta(max_length=ID_CHARS_MAX)] | None = None
     active_skills: Annotated[list[Id], Meta(max_length=WORDS_MAX)] = []
