@@ -43,6 +43,9 @@ def summed(tally: Tally, cancelling: bool) -> State:
         return State.RUNNING
     if ItemState.WAITING in totals:
         return State.WAITING
+    if completed + failed + cancelled:
+        # Between two items of a fan-out the work is under way, not back where it began.
+        return State.RUNNING
     if ItemState.RETRYING in totals:
         return State.RETRYING
     return State.QUEUED
@@ -182,7 +185,7 @@ def item_counts(tally: Tally) -> dict[str, int]:
 def _due_ms(before: Process, standing: Standing, now_ms: int) -> int | None:
     """The deadline of the state: kept while the state stays, except that a cancel sets its own."""
     state = standing.state
-    if state in FINAL or state is State.RUNNING:
+    if state in FINAL or _is_active(standing):
         return None
     if state is State.CANCELLING:
         return _cancel_due_ms(standing)
@@ -191,6 +194,13 @@ def _due_ms(before: Process, standing: Standing, now_ms: int) -> int | None:
     if state is State.WAITING:
         return now_ms + WAITING_MS_MAX
     return now_ms + (before.request.queue_limit_ms or QUEUED_MS_MAX)
+
+
+def _is_active(standing: Standing) -> bool:
+    """Some run is under way, whose own lease and limit are the deadline."""
+    return standing.state is State.RUNNING and any(
+        not counts.keys().isdisjoint(ITEM_ACTIVE) for counts in standing.tally.values()
+    )
 
 
 def _cancel_due_ms(standing: Standing) -> int | None:

@@ -52,13 +52,11 @@ MOVES: Mapping[State, frozenset[State]] = {
             State.WAITING,
             State.CANCELLING,
             State.CANCELLED,
-            State.PARTIAL,
             State.FAILED,
         }
     ),
     State.RUNNING: frozenset(
         {
-            State.QUEUED,
             State.RETRYING,
             State.WAITING,
             State.CANCELLING,
@@ -92,7 +90,7 @@ MOVES: Mapping[State, frozenset[State]] = {
     ),
     State.CANCELLING: frozenset({State.COMPLETED, State.PARTIAL, State.FAILED, State.CANCELLED}),
     State.COMPLETED: frozenset(),
-    State.PARTIAL: frozenset({State.QUEUED, State.RETRYING}),
+    State.PARTIAL: frozenset({State.RUNNING}),
     State.FAILED: frozenset({State.QUEUED, State.RETRYING}),
     State.CANCELLED: frozenset(),
 }
