@@ -51,12 +51,11 @@ def test_orphans_of_a_killed_agent_are_dead_before_the_next_claims(tmp_path: Pat
 
 def test_everything_ends_when_an_agent_is_killed(tmp_path: Path) -> None:
     async def story() -> None:
-        async with FakeServer() as server:
-            async with started_agent(server, tmp_path / "state") as agent:
-                await server.give("p1", "daemonize", {"notes": str(tmp_path)})
-                pids = [await noted(tmp_path / "grandchild"), await noted(tmp_path / "main")]
-                os.kill(agent.pid, signal.SIGKILL)
-                await until(lambda: not any(processes.alive(pid) for pid in pids), 5)
+        async with FakeServer() as server, started_agent(server, tmp_path / "state") as agent:
+            await server.give("p1", "daemonize", {"notes": str(tmp_path)})
+            pids = [await noted(tmp_path / "grandchild"), await noted(tmp_path / "main")]
+            os.kill(agent.pid, signal.SIGKILL)
+            await until(lambda: not any(processes.alive(pid) for pid in pids), 5)
 
     asyncio.run(story())
 

@@ -11,7 +11,7 @@ import socket
 import struct
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from procession.agent import adbwire
 from procession.agent.adbwire import AdbRefused
@@ -19,7 +19,7 @@ from procession.capabilities.capability import PhoneFault, RunFailed
 
 OUTPUT_BYTES_MAX = 16 * 1024 * 1024
 PULL_BYTES_MAX = 256 * 1024 * 1024
-BOOT_POLL_S = 0.5
+BOOT_POLL_S = 0.3
 BOOT_PROBE_S = 3.0
 PUSH_MODE = 0o100644
 
@@ -117,24 +117,36 @@ class AdbPhone:
 
     def reboot(self, *, timeout_s: float = 180.0) -> None:
         deadline_s = time.monotonic() + timeout_s
-        before = self._boot_id(BOOT_PROBE_S)
         with self._line("reboot", min(timeout_s, 20.0)) as line:
             line.ask("reboot:")
+        went_away = False
         while time.monotonic() < deadline_s:
-            time.sleep(BOOT_POLL_S)
-            if self._has_booted(before):
+            booted = self._is_booted()
+            if booted and went_away:
                 return
+            went_away = went_away or not booted
+            time.sleep(BOOT_POLL_S)
         raise PhoneFault(f"{self.phone_id} did not boot within {timeout_s:g} s")
 
-    def _has_booted(self, before: str) -> bool:
+    def _is_booted(self) -> bool:
         try:
-            booted = self.shell("getprop sys.boot_completed", timeout_s=BOOT_PROBE_S).strip()
-            return booted == "1" and self._boot_id(BOOT_PROBE_S) != before
+            said = self.shell("getprop sys.boot_completed", timeout_s=BOOT_PROBE_S)
         except (PhoneFault, ShellFailed):
+            self._connect_again()
             return False
+        return said.strip() == "1"
 
-    def _boot_id(self, timeout_s: float) -> str:
-        return self.shell("cat /proc/sys/kernel/random/boot_id", timeout_s=timeout_s).strip()
+    def _connect_again(self) -> None:
+        """adb forgets a phone on the network when it goes away; one on a cable comes by itself."""
+        if ":" not in self.serial:
+            return
+        with suppress(OSError, EOFError, ValueError, AdbRefused):
+            line = _Line(self._port, BOOT_PROBE_S)
+            try:
+                line.ask(f"host:connect:{self.serial}")
+                line.read(4)
+            finally:
+                line.close()
 
     @contextmanager
     def _line(self, what: str, timeout_s: float) -> Iterator[_Line]:

@@ -16,7 +16,15 @@ from procession.agent.nursery import PATH_USUAL
 OUTPUT_BYTES_MAX = 1024 * 1024
 START_TIMEOUT_S = 20.0
 CONNECT_TIMEOUT_S = 5.0
-_PASSED_ON = ("HOME", "PATH", "ADB_VENDOR_KEYS", "ANDROID_USER_HOME", "ANDROID_SDK_HOME", "TMPDIR")
+_PASSED_ON = (
+    "ADB_MDNS",
+    "ADB_VENDOR_KEYS",
+    "ANDROID_SDK_HOME",
+    "ANDROID_USER_HOME",
+    "HOME",
+    "PATH",
+    "TMPDIR",
+)
 
 _BROKEN = (OSError, EOFError, ValueError, struct.error)
 
@@ -74,8 +82,16 @@ class AdbServer:
                     text = (await line.block()).decode("utf-8", "replace")
                 except _BROKEN:
                     return
-                pairs = (row.split("\t", 1) for row in text.splitlines() if "\t" in row)
-                yield {serial: state.strip() for serial, state in pairs}
+                yield _states(text)
+
+    async def devices(self) -> dict[str, str]:
+        """The same list, asked for once: adb does not push every change. Raises AdbUnreachable."""
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT_S), self._line() as line:
+                await line.ask("host:devices")
+                return _states((await line.block()).decode("utf-8", "replace"))
+        except (TimeoutError, AdbRefused, *_BROKEN) as reason:
+            raise AdbUnreachable(str(reason)) from None
 
     async def connect(self, address: str) -> None:
         """Ask for a network phone; whether it came shows in `track`. Raises AdbUnreachable."""
@@ -106,6 +122,11 @@ class AdbServer:
             yield _Line(reader, writer)
         finally:
             writer.close()
+
+
+def _states(listing: str) -> dict[str, str]:
+    pairs = (row.split("\t", 1) for row in listing.splitlines() if "\t" in row)
+    return {serial: state.strip() for serial, state in pairs}
 
 
 class _Line:

@@ -7,6 +7,7 @@ with a deadline of our own.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import re
 from collections.abc import Callable
@@ -16,12 +17,14 @@ from msgspec import Struct, field
 
 from procession.agent import processes
 from procession.agent.adbserver import AdbServer, AdbUnreachable, PhoneSilent
+from procession.agent.adbwire import AdbRefused
 from procession.agent.health import Gates, Quarantine, Vitals, unfit
 from procession.agent.settings import AgentSettings
 from procession.protocol import Health, PhoneReport
 
 FIRST_LOOK_S = 10.0
 ADB_AGAIN_S = 1.0
+CALL_BACK_EVERY_S = 15.0
 STATE_OF_ADB: dict[str, Health] = {"unauthorized": "unauthorized"}
 """Every other word but `device` means offline."""
 
@@ -107,10 +110,12 @@ class Phones:
         if self._settings.lanes_without_phone and not self._settings.phones:
             self._looked.set()
             await asyncio.Event().wait()
+        calling = asyncio.create_task(self._call_back())
         try:
             while True:
                 await self._follow_adb()
         finally:
+            calling.cancel()
             for probe in self._probes.values():
                 probe.cancel()
 
@@ -131,9 +136,17 @@ class Phones:
             await self._adb.start()
             for address in sorted(self._addresses):
                 await self._adb.connect(address)
-        except AdbUnreachable as reason:
+        except (AdbUnreachable, AdbRefused) as reason:
             log.warning("adb server not started: %s", reason)
             await asyncio.sleep(ADB_AGAIN_S)
+
+    async def _call_back(self) -> None:
+        """Connect network phones that adb has given up, such as after a long reboot."""
+        while True:
+            await asyncio.sleep(CALL_BACK_EVERY_S)
+            for address in sorted(self._addresses - self._seen.keys()):
+                with contextlib.suppress(AdbUnreachable, AdbRefused):
+                    await self._adb.connect(address)
 
     def _show(self, shown: dict[str, str]) -> None:
         """Take in adb's list: probe the new ones, forget the gone ones."""
@@ -173,6 +186,8 @@ class Phones:
 
     async def _probe(self, seen: Seen) -> None:
         if seen.shown != "device":
+            with contextlib.suppress(AdbUnreachable):
+                seen.shown = (await self._adb.devices()).get(seen.serial, seen.shown)
             seen.silent = f"adb says {seen.shown}"
             return
         try:
