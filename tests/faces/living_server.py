@@ -12,6 +12,8 @@ from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+import uvloop
+
 from procession import server, tokens
 from procession.engine import Engine
 from procession.faces.execution import execution_streams
@@ -75,7 +77,7 @@ class Living:
 
     def _run(self) -> None:
         try:
-            asyncio.run(self._serve())
+            uvloop.run(self._serve())
         except BaseException as reason:
             self.failed = reason
         finally:

@@ -6,7 +6,13 @@ from http import HTTPStatus
 
 from msgspec import UNSET, Struct, UnsetType
 
-from procession.capabilities.errors import CapabilityRefusal, InputInvalid
+from procession.capabilities.errors import (
+    CapabilityBlocked,
+    CapabilityRefusal,
+    CapabilityUnknown,
+    InputInvalid,
+    RoutingUnsupported,
+)
 from procession.core.errors import (
     Forbidden,
     Invalid,
@@ -47,6 +53,13 @@ STATUSES: dict[type[Exception], int] = {
 }
 """Each refusal's status; a class not named has the status of the nearest one above it."""
 
+POINTERS: dict[type[Exception], str] = {
+    CapabilityUnknown: "/capability",
+    CapabilityBlocked: "/mode",
+    RoutingUnsupported: "/target/routing",
+}
+"""Which field of a request a capability refuses."""
+
 _CHALLENGE = (b"www-authenticate", b'Bearer realm="procession"')
 _RETRY_AFTER = (b"retry-after", b"1")
 _CLOSE = (b"connection", b"close")
@@ -81,7 +94,7 @@ def problem_of(error: Exception) -> Answer:
     """The answer to a Refused or a CapabilityRefusal."""
     status = status_of(error)
     code = getattr(error, "code", "refused")
-    detail = str(error)
+    detail = str(error) or (type(error).__doc__ or "").strip()
     headers = _HEADERS.get(status, ())
     if isinstance(error, http.MethodNotAllowed):
         headers = ((b"allow", error.allow.encode()),)
@@ -92,12 +105,12 @@ def problem_of(error: Exception) -> Answer:
         detail=detail,
         code=code,
         error=detail,
-        errors=_errors(error) if status == 422 else UNSET,
+        errors=_errors(error, detail) if status == 422 else UNSET,
     )
     return Answer(status, body, headers, CONTENT_TYPE)
 
 
-def _errors(error: Exception) -> tuple[FieldError, ...]:
+def _errors(error: Exception, detail: str) -> tuple[FieldError, ...]:
     match error:
         case BodyInvalid():
             return error.errors
@@ -105,4 +118,5 @@ def _errors(error: Exception) -> tuple[FieldError, ...]:
             return (FieldError(error.pointer, error.message),)
         case InputInvalid():
             return (FieldError("/inputs" + error.pointer, error.message),)
-    return (FieldError("", str(error)),)
+    pointer = next((POINTERS[kind] for kind in type(error).__mro__ if kind in POINTERS), "")
+    return (FieldError(pointer, detail),)
