@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from beginnings import PHONES, new_item, new_process
 from invariants import Broken, check_change, check_process, require
 from msgspec import Raw
 from plans import Plan, Shape, Step
@@ -17,13 +18,12 @@ from plans import Plan, Shape, Step
 from procession.core import lifecycle, stopping
 from procession.core.errors import LeaseLost, WrongState
 from procession.core.lifecycle import GRACE_MS
-from procession.core.process import EMPTY, Change, Error, Item, Process, Request, item_id_of
+from procession.core.process import Change, Error, Item, Process
 from procession.core.settle import CANCEL_BOUND_MS
-from procession.core.states import ITEM_ACTIVE, ITEM_FINAL, RETRIABLE, ItemState
+from procession.core.states import ITEM_ACTIVE, ITEM_FINAL, RETRIABLE, ItemState, State
 
 LEASE_MS = 15_000
 AGENTS = ("agent-1", "agent-2")
-PHONES = ("p0", "p1", "p2")
 OUTCOMES = (ItemState.COMPLETED, ItemState.FAILED, ItemState.FAILED, ItemState.CANCELLED)
 PAUSES_MS = (1, 900, 4_000, 9_000, 14_000, 18_000, 60_000, 3_600_000, 8 * 86_400_000)
 DEADLINES_MAX = 2_000
@@ -61,6 +61,8 @@ class History:
     accounts: dict[str, Account] = field(default_factory=dict)
     promises_ms: dict[str, int] = field(default_factory=dict)
     endings: dict[str, int] = field(default_factory=dict)
+    reached: set[State] = field(default_factory=set)
+    items_reached: set[ItemState] = field(default_factory=set)
 
     def begin(self) -> None:
         for number, count in enumerate(self.shape.items):
@@ -84,45 +86,14 @@ class History:
         return [item for item in self.items.values() if item.process_id == process.process_id]
 
     def _submit(self, process_id: str, count: int) -> None:
-        process = Process(
-            process_id=process_id,
-            tenant_id=1,
-            namespace="default",
-            process_type="echo",
-            system="test",
-            request_id=process_id,
-            created_ms=self.now_ms,
-            request=Request(
-                face="execution",
-                inputs=EMPTY,
-                requested_by=EMPTY,
-                attempts_max=self.shape.attempts_max,
-                lost_max=self.shape.lost_max,
-                time_limit_ms=self.shape.time_limit_ms,
-                on_interrupted=self.shape.on_interrupted,
-            ),
-        )
+        process = new_process(self.shape, process_id, self.now_ms)
         self.processes[process_id] = process
         self.endings[process_id] = 0
         self.save(lifecycle.accept(process, self.now_ms))
-        items = [self._item(process_id, position) for position in range(count)]
+        items = [new_item(self.shape, process_id, n, self.now_ms) for n in range(count)]
         for item in items:
             self.accounts[item.item_id] = Account()
         self.save(lifecycle.plan(self.processes[process_id], items, self.now_ms))
-
-    def _item(self, process_id: str, position: int) -> Item:
-        phone_id = PHONES[position] if position % 2 else None
-        return Item(
-            item_id=item_id_of(process_id, position),
-            process_id=process_id,
-            tenant_id=1,
-            capability="echo",
-            queue=f"phone/{phone_id}" if phone_id else "phones",
-            state=ItemState.SCHEDULED if self.shape.scheduled else ItemState.QUEUED,
-            due_ms=self.now_ms + 10 * 86_400_000 if self.shape.scheduled else None,
-            attempts_max=self.shape.attempts_max,
-            phone_id=phone_id,
-        )
 
     def save(self, change: Change) -> None:
         before = self.processes[change.process.process_id]
@@ -130,9 +101,11 @@ class History:
         for event in change.events:
             ended = event.name in ("completed", "failed_terminal", "cancelled")
             self.endings[before.process_id] += ended and event.milestone
+            self.reached.add(event.standing.state)
         self.processes[before.process_id] = change.process
         for item in change.items:
             self.items[item.item_id] = item
+            self.items_reached.add(item.state)
 
     def do_claim(self, a: int, b: int, _: int) -> None:
         phone_id, agent_id = PHONES[a % len(PHONES)], AGENTS[b % len(AGENTS)]
@@ -197,6 +170,12 @@ class History:
             percent = float(c % 101)
             told = lifecycle.report(now, item, percent=percent, message="m", now_ms=self.now_ms)
             self.save(told)
+
+    def do_work(self, a: int, b: int, _: int) -> None:
+        """A run whose agent lives: signs of life often enough, for most of a minute."""
+        for _beat in range(5):
+            self.do_beat(a, b, 0)
+            self.live_until(self.now_ms + 9_000)
 
     def do_finish(self, a: int, b: int, c: int) -> None:
         if not self.runs:
@@ -286,7 +265,9 @@ class History:
         return all(item.state in ITEM_ACTIVE or item.state in ITEM_FINAL for item in items)
 
     def do_retry(self, a: int, _b: int, _c: int) -> None:
-        process = list(self.processes.values())[a % len(self.processes)]
+        every = list(self.processes.values())
+        some = [process for process in every if process.state in RETRIABLE] or every
+        process = some[a % len(some)]
         failed = [item for item in self.of(process) if item.state is ItemState.FAILED]
         try:
             change = lifecycle.retry(process, self.of(process), self.now_ms)
@@ -363,6 +344,8 @@ class History:
             if process.due_ms is not None and process.due_ms <= self.now_ms:
                 now = self.processes[process.process_id]
                 open_items = [i for i in self.of(now) if i.state not in ITEM_FINAL]
+                early = any(i.state is ItemState.SCHEDULED for i in open_items)
+                require(not early or now.state is State.CANCELLING, "given up before its time")
                 self.save(stopping.expire(now, open_items, self.now_ms))
 
     def _expire_item(self, item: Item) -> None:

@@ -113,7 +113,9 @@ def _check_cancel(before: Process, after: Process) -> None:
     assert now is not None, "a cancel was forgotten"
     milder = STRATEGIES.index(now.strategy) < STRATEGIES.index(earlier.strategy)
     require(not milder, f"{earlier.strategy} became {now.strategy}")
-    require(earlier.forced_ms is None or now.forced_ms == earlier.forced_ms, "a kill was taken back")
+    require(
+        earlier.forced_ms is None or now.forced_ms == earlier.forced_ms, "a kill was taken back"
+    )
     if earlier.force_at_ms is not None and now.force_at_ms is not None:
         require(now.force_at_ms <= earlier.force_at_ms, "the kill was put off")
     require(now.requested_ms == earlier.requested_ms, "the first request's time was lost")

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from hypothesis import HealthCheck, given, settings
 from histories import play
+from hypothesis import HealthCheck, given, settings
 from plans import Plan, plan_of, plans
 
 from procession.core.states import ItemState, State
 
 
-@settings(
-    max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(plans)
 def test_every_history_keeps_the_invariants_and_ends_by_itself(plan: Plan) -> None:
     play(plan)
 
 
-def test_random_histories_of_many_seeds_keep_the_invariants() -> None:
-    for seed in range(1_500):
-        play(plan_of(seed))
+def test_random_histories_keep_the_invariants_and_reach_every_state() -> None:
+    reached: set[State] = set()
+    items_reached: set[ItemState] = set()
+    for seed in range(1_200):
+        history = play(plan_of(seed))
+        reached |= history.reached
+        items_reached |= history.items_reached
+    assert reached == set(State)
+    assert items_reached == set(ItemState)
