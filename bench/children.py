@@ -11,6 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+from typing import Self
 
 READY_S_MAX = 30.0
 END_S_MAX = 15.0
@@ -46,7 +47,7 @@ class Child:
             )
         self.pid = self._process.pid
 
-    def __enter__(self) -> Child:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

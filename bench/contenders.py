@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
+import urllib.error
 import urllib.request
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from bench.children import Server, free_port, uvicorn
+from bench.children import BenchFailed, Server, free_port, uvicorn
 from bench.wanted import TOKEN, body
 
 OURS, CONSTANT, NAIVE = "procession", "constant", "naive"
@@ -63,15 +64,19 @@ def real_answers(server: Server) -> dict[str, str]:
 
 
 def call(server: Server, path: str, message: dict[str, Any] | None = None) -> str:
-    """One request; the body of its answer. Raises HTTPError for a refusal."""
+    """One request; the body of its answer. Raises BenchFailed for a refusal."""
     request = urllib.request.Request(
         server.url + path,
         data=None if message is None else json.dumps(message).encode(),
         headers={"Content-Type": "application/json", "Authorization": f"Bearer {TOKEN}"},
     )
-    with urllib.request.urlopen(request, timeout=CALL_S_MAX) as response:
-        text: str = response.read().decode()
-        return text
+    try:
+        with urllib.request.urlopen(request, timeout=CALL_S_MAX) as response:
+            text: str = response.read().decode()
+            return text
+    except urllib.error.HTTPError as refusal:
+        said = refusal.read().decode(errors="replace")
+        raise BenchFailed(f"{server.name}: {path}: {refusal.code} {said}") from None
 
 
 @contextmanager

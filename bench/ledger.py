@@ -121,7 +121,7 @@ def submission() -> tuple[Process, Any]:
             inputs=INPUTS,
             requested_by=Raw(b'{"system":"bench","user":"bench@example.com","metadata":{}}'),
             target=Raw(b'{"routing":"queue"}'),
-            callback_url="http://127.0.0.1:9/updates",
+            callback_url="http://127.0.0.1:65431/updates",
             callback_metadata=Raw(b'{"environment":"bench"}'),
             fingerprint="0" * 64,
             attempts_max=3,

@@ -8,7 +8,7 @@ from typing import Any
 TOKEN = "bench-token-of-more-than-32-characters"
 REQUEST_ID = "REQUEST_ID"
 """Stands in the body where each request's own id goes."""
-CLOSED_URL = "http://127.0.0.1:9/updates"
+CLOSED_URL = "http://127.0.0.1:65431/updates"
 """Where callbacks go: nobody listens there, so each is refused and tried again later."""
 TEXT_CHARS = 690
 
