@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import os
+import random
 import secrets
 import time
+
+# An id must not repeat, but it is no secret: seeded by the system, without a system call an id.
+_random = random.Random(secrets.randbits(256))  # noqa: S311
 
 
 def now_ms() -> int:
@@ -19,7 +22,7 @@ def chance() -> float:
 
 def new_id(at_ms: int) -> str:
     """A UUID of version 7: ids of one time lie together, so inserts touch few pages."""
-    chance = os.urandom(10).hex()
+    chance = f"{_random.getrandbits(76):019x}"
     variant = "89ab"[int(chance[3], 16) & 3]
     time_text = f"{at_ms:012x}"
     return f"{time_text[:8]}-{time_text[8:]}-7{chance[:3]}-{variant}{chance[4:7]}-{chance[7:19]}"
