@@ -11,11 +11,16 @@ from pathlib import Path
 from bench import report
 from bench.children import BenchFailed
 from bench.comparison import reads, submissions
+from bench.memory import memory
 from bench.options import Options, Table
+from bench.work import fan_out, protocol
 
 PARTS: dict[str, Callable[[Options], Table]] = {
     "submissions": submissions,
     "reads": reads,
+    "protocol": protocol,
+    "fan-out": fan_out,
+    "memory": memory,
 }
 
 
