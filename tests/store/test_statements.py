@@ -1,0 +1,45 @@
+"""The SQL files: every statement prepares, and means the same under any dialect."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from importlib import resources
+
+from databases import Database, migrated
+
+from procession.store.sqlite import DIALECT, SqliteConnection
+from procession.store.statements import Dialect, read_statements
+
+NUMBERED = Dialect(placeholder="${n}", each="ANY({p})", for_update="FOR UPDATE")
+
+
+def test_every_statement_prepares_against_the_schema(database: Database) -> None:
+    async def run() -> None:
+        async with migrated(database) as store:
+            assert isinstance(store.connection, SqliteConnection)
+            for statement in read_statements(DIALECT).values():
+                if statement.name.endswith("savepoint"):
+                    continue
+                values = [None] * len(statement.parameters)
+                store.connection._db.execute(f"EXPLAIN {statement.text}", values)
+
+    asyncio.run(run())
+
+
+def test_parameters_are_numbered_by_first_appearance_in_every_dialect() -> None:
+    ours, other = read_statements(DIALECT), read_statements(NUMBERED)
+    assert ours.keys() == other.keys()
+    for name, statement in other.items():
+        assert statement.parameters == ours[name].parameters
+        numbers = [int(n) for n in re.findall(r"\$(\d+)", statement.text)]
+        assert set(numbers) == set(range(1, len(statement.parameters) + 1))
+        assert list(dict.fromkeys(numbers)) == sorted(set(numbers))
+        assert not re.search(r"[{}]|(?<!:):[a-z]", statement.text)
+
+
+def test_every_statement_says_why_it_is_there() -> None:
+    for file in resources.files("procession.store").joinpath("sql").iterdir():
+        for line in file.read_text(encoding="utf-8").splitlines():
+            if line.startswith("-- "):
+                assert re.fullmatch(r"-- \w+: .{8,}", line), line
