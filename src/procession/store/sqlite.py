@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from procession.store.connection import Row
-from procession.store.statements import Dialect, read_statements
+from procession.store.statements import Choice, Dialect, Statement, read_statements
 
 DIALECT = Dialect(placeholder="?{n}", each="(SELECT value FROM json_each({p}))", for_update="")
 # Binding None, sqlite3 first looks for an adapter, which costs five times the binding itself; this
@@ -35,7 +35,9 @@ class SqliteConnection:
         return self._db.execute(text, parameters).rowcount
 
     async def execute_many(self, name: str, /, rows: Iterable[Row]) -> int:
-        return self._db.executemany(self._statements[name].text, rows).rowcount
+        statement = self._statements[name]
+        assert isinstance(statement, Statement), name
+        return self._db.executemany(statement.text, rows).rowcount
 
     async def run_script(self, text: str) -> None:
         """Run the statements of a migration inside the transaction that is open."""
@@ -58,6 +60,8 @@ class SqliteConnection:
 
     def _bound(self, name: str, values: dict[str, Any]) -> tuple[str, list[Any]]:
         statement = self._statements[name]
+        if isinstance(statement, Choice):
+            statement = statement.given(values)
         return statement.text, [
             json.dumps(value) if isinstance(value, list) else value
             for value in map(values.__getitem__, statement.parameters)

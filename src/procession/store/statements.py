@@ -2,18 +2,21 @@
 
 A block starts with `-- name: why`. Parameters are written `:name` and become numbered
 (`?1` or `$1`), in the order of their first appearance. `{word}` after `IN` stands for a
-list parameter of that name, and `{for_update}` for the row lock where there is one.
+list parameter of that name, and `{for_update}` for the row lock where there is one. A line that
+ends in `-- if name` is part of the statement only when that parameter is given, one that ends
+in `-- if !name` only when it is not.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import resources
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 _HEAD = re.compile(r"^-- (\w+): .+$", re.MULTILINE)
 _PARAMETER = re.compile(r"(?<![:\w]):([a-z_]+)\b")
+_OPTIONAL = re.compile(r" -- if (!?)(\w+)$", re.MULTILINE)
 _WORD = re.compile(r"\{(\w+)\}")
 
 
@@ -29,23 +32,50 @@ class Dialect(NamedTuple):
 class Statement(NamedTuple):
     """SQL ready for a driver, and the names of its parameters in their order."""
 
-    name: str
     text: str
     parameters: tuple[str, ...]
 
 
-def read_statements(dialect: Dialect) -> dict[str, Statement]:
+class Choice:
+    """A statement with optional lines: a Statement for each set of parameters given."""
+
+    def __init__(self, text: str, dialect: Dialect) -> None:
+        self._text = text
+        self._dialect = dialect
+        self._names = frozenset(name for _, name in _OPTIONAL.findall(text))
+        self._chosen: dict[frozenset[str], Statement] = {}
+
+    def given(self, values: Mapping[str, Any]) -> Statement:
+        """The statement for these values; an empty one counts as not given."""
+        names = frozenset(name for name in self._names if values[name])
+        statement = self._chosen.get(names)
+        if statement is None:
+            statement = self._chosen[names] = _statement(self._lines(names), self._dialect)
+        return statement
+
+    def _lines(self, names: frozenset[str]) -> str:
+        kept = []
+        for line in self._text.splitlines():
+            condition = _OPTIONAL.search(line)
+            if condition is None or (condition[2] in names) == (condition[1] == ""):
+                kept.append(_OPTIONAL.sub("", line))
+        return "\n".join(kept)
+
+
+def read_statements(dialect: Dialect) -> dict[str, Statement | Choice]:
     """All statements of `sql/*.sql` by name."""
-    statements: dict[str, Statement] = {}
+    statements: dict[str, Statement | Choice] = {}
     for file in sorted(resources.files("procession.store").joinpath("sql").iterdir(), key=str):
         blocks = _HEAD.split(file.read_text(encoding="utf-8"))
         for name, text in zip(blocks[1::2], blocks[2::2], strict=True):
             assert name not in statements, name
-            statements[name] = _statement(name, text.strip().rstrip(";"), dialect)
+            plain = text.strip().rstrip(";")
+            optional = _OPTIONAL.search(plain)
+            statements[name] = Choice(plain, dialect) if optional else _statement(plain, dialect)
     return statements
 
 
-def _statement(name: str, text: str, dialect: Dialect) -> Statement:
+def _statement(text: str, dialect: Dialect) -> Statement:
     names: list[str] = []
 
     def placeholder(parameter: str) -> str:
@@ -55,7 +85,7 @@ def _statement(name: str, text: str, dialect: Dialect) -> Statement:
 
     text = _WORD.sub(_word(dialect), text)
     text = _PARAMETER.sub(lambda match: placeholder(match[1]), text)
-    return Statement(name, text, tuple(names))
+    return Statement(text, tuple(names))
 
 
 def _word(dialect: Dialect) -> Callable[[re.Match[str]], str]:

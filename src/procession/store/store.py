@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from procession.core.process import Event, Item, Process, Standing, item_id_of
+from procession.core.states import State
 from procession.store import rows
 from procession.store.connection import Connection, Row
 
@@ -72,16 +73,25 @@ class Store:
     async def list_processes(
         self, tenant_id: int, wanted: Filter, *, below: int = LATEST, limit: int
     ) -> list[Process]:
-        """Newest first; `below` is the number of the last one already seen."""
-        found = await self.connection.fetch(
-            "list_processes",
-            tenant_id=tenant_id,
-            below=below,
-            limit=limit,
-            any_state=0 if wanted.states else 1,
-            **(wanted._asdict() | {"states": list(wanted.states), "search": like(wanted.search)}),
-        )
-        return [rows.process_of(row) for row in found]
+        """Newest first; `below` is the number of the last one already seen.
+
+        The index on states is in the order of a page; where no narrower one serves, a page is
+        merged from the heads of all states.
+        """
+        narrow = wanted.account_id or wanted.request_id
+        states = wanted.states or (("",) if narrow else tuple(state.value for state in State))
+        words = wanted._asdict() | {"search": like(wanted.search)}
+        found: list[Row] = []
+        for state in states:
+            found += await self.connection.fetch(
+                "list_processes",
+                tenant_id=tenant_id,
+                below=below,
+                limit=limit,
+                **(words | {"state": state}),
+            )
+        found.sort(key=lambda row: -row[1])
+        return [rows.process_of(row) for row in found[:limit]]
 
     async def items(self, item_ids: list[str]) -> dict[str, Item]:
         found = await self.connection.fetch("get_items", item_ids=item_ids)

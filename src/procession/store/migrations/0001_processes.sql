@@ -41,8 +41,10 @@ CREATE TABLE process (
   request TEXT NOT NULL,
   CHECK ((finished_ms IS NOT NULL) = ((state = 'completed' OR state = 'partial'
     OR state = 'failed' OR state = 'cancelled'))),
-  UNIQUE (tenant_id, process_type, system, request_id)
+  UNIQUE (tenant_id, request_id, system, process_type)
 );
+CREATE INDEX process_state ON process (tenant_id, state, number);
+CREATE INDEX process_account ON process (tenant_id, account_id, number) WHERE account_id IS NOT NULL;
 CREATE INDEX process_due ON process (due_ms) WHERE due_ms IS NOT NULL;
 CREATE INDEX process_finished ON process (finished_ms) WHERE finished_ms IS NOT NULL;
 

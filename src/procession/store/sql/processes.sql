@@ -29,19 +29,20 @@ FROM process WHERE tenant_id = :tenant_id AND process_type = :process_type
 -- present_processes: which of the inserted really are there, when some were duplicates
 SELECT process_id FROM process WHERE process_id IN {process_ids};
 
--- list_processes: newest first below a cursor; an empty filter word matches everything
+-- list_processes: newest first below a cursor; a plus sign keeps a column from choosing the index
 SELECT process_id, number, tenant_id, namespace, process_type, system, request_id, created_ms,
   request, version, due_ms, standing
 FROM process
-WHERE tenant_id = :tenant_id AND number < :below
-  AND (:namespace = '' OR namespace = :namespace)
-  AND (:any_state = 1 OR state IN {states})
-  AND (:process_type = '' OR process_type = :process_type)
-  AND (:phone_id = '' OR phone_id = :phone_id)
-  AND (:account_id = '' OR account_id = :account_id)
-  AND (:request_id = '' OR request_id = :request_id)
-  AND (:search = '' OR lower(request_id) LIKE :search ESCAPE '\'
-    OR lower(process_type) LIKE :search ESCAPE '\' OR lower(account_id) LIKE :search ESCAPE '\')
+WHERE tenant_id = :tenant_id
+  AND number < :below -- if !request_id
+  AND +number < :below -- if request_id
+  AND request_id = :request_id -- if request_id
+  AND state = :state -- if state
+  AND account_id = :account_id -- if account_id
+  AND phone_id = :phone_id -- if phone_id
+  AND +namespace = :namespace -- if namespace
+  AND +process_type = :process_type -- if process_type
+  AND (lower(request_id) LIKE :search ESCAPE '\' OR lower(process_type) LIKE :search ESCAPE '\' OR lower(account_id) LIKE :search ESCAPE '\') -- if search
 ORDER BY number DESC LIMIT :limit;
 
 -- due_processes: whose state's deadline is over
@@ -53,8 +54,7 @@ SELECT process_id FROM process
 WHERE finished_ms IS NOT NULL AND finished_ms < :before_ms
   AND NOT EXISTS (SELECT 1 FROM delivery d
     WHERE d.process_id = process.process_id AND d.due_ms IS NOT NULL)
-  AND NOT EXISTS (SELECT 1 FROM item i WHERE i.process_id = process.process_id
-    AND i.item_id > process.process_id AND i.lease_ms IS NOT NULL)
+  AND process_id NOT IN (SELECT i.process_id FROM item i WHERE i.lease_ms IS NOT NULL)
 ORDER BY finished_ms LIMIT :limit;
 
 -- delete_events: a process's record goes whole
