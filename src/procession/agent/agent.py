@@ -22,7 +22,7 @@ from procession.agent.finishes import Finishes
 from procession.agent.frames import Limits
 from procession.agent.heartbeat import Heartbeats
 from procession.agent.held import Held, Holding
-from procession.agent.lane import Lane, Place, failed
+from procession.agent.lane import Lane, Place, interrupted
 from procession.agent.life import Life
 from procession.agent.link import Link, Pause
 from procession.agent.nursery import Nursery
@@ -87,8 +87,18 @@ class Agent:
 
         Raises Refused when the server will not have this agent.
         """
+        try:
+            await self._serve()
+        except ExceptionGroup as group:
+            # A refusal is the caller's to explain; anything else is a fault of ours.
+            refused = group.subgroup(Refused)
+            if refused and isinstance(refused.exceptions[0], Refused):
+                raise refused.exceptions[0] from None
+            raise
+
+    async def _serve(self) -> None:
         async with asyncio.TaskGroup() as group:
-            loops = [group.create_task(loop) for loop in (self.phones.watch(),)]
+            loops = [group.create_task(self.phones.watch())]
             await self.phones.first_look()
             try:
                 loops += await self._begin(group)
@@ -185,7 +195,7 @@ class Agent:
         why = "is shutting down" if self._draining.is_set() else "is busy with that phone"
         why = why if lane else "has no such phone"
         log.warning("not taken item=%s phone=%s: %s", held.key[0], held.assignment.phone_id, why)
-        self._finishes.put(failed(held, f"The agent {why}.", retry=True))
+        self._finishes.put(interrupted(held, f"The agent {why}."))
 
     async def _work(self, lane: Lane, held: Held) -> None:
         """One item through its lane; the phone is free only once the run is known dead."""
@@ -194,7 +204,7 @@ class Agent:
         except Exception as reason:
             log.exception("lane broke phone=%s item=%s", lane.place.phone_id, held.key[0])
             await lane.close()
-            result = failed(held, f"The agent broke: {type(reason).__name__}", retry=True)
+            result = interrupted(held, f"The agent broke: {type(reason).__name__}")
         held.over = True
         phone_id = lane.place.phone_id
         lane.held = None

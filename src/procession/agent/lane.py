@@ -54,7 +54,7 @@ class Lane:
             child = await self._child(held)
         except NotHired as reason:
             log.error("no keeper phone=%s: %s", self.place.phone_id, reason)
-            return failed(held, f"The agent could not start a run: {reason}", retry=True)
+            return interrupted(held, f"The agent could not start a run: {reason}")
         ended = await self._watch(held, child)
         if ended is None:
             self._seat = None
@@ -109,7 +109,7 @@ def result_of(held: Held, ended: Ended | None) -> Result | None:
     if held.why == "lost":
         return None
     if ended is None:
-        return failed(held, "The run's keeper was lost with it.", retry=True)
+        return interrupted(held, "The run's keeper was lost with it.")
     said = ended.said
     if said and said.ending == "completed":
         result = _result(held, "completed", None, Raw(said.result))
@@ -140,14 +140,13 @@ def stopped(held: Held, why: Why) -> Result:
         limit_s = held.assignment.time_limit_ms / 1000
         return _result(held, "failed", RunError(f"Not done within {limit_s:g} s.", "timeout"))
     if why == "fence":
-        message = "The lease could not be renewed in time."
-        return _result(held, "failed", RunError(message, "lease_lost", True, True))
-    return failed(held, "The agent was shut down.", retry=True)
+        return interrupted(held, "The lease could not be renewed in time.")
+    return interrupted(held, "The agent was shut down.")
 
 
-def failed(held: Held, message: str, *, retry: bool) -> Result:
-    """A run that failed through the agent's own fault."""
-    return _result(held, "failed", RunError(message, "failed", retry, True))
+def interrupted(held: Held, message: str) -> Result:
+    """A run that did not end by itself and not on request: its capability says what now."""
+    return _result(held, "failed", RunError(message, "lease_lost", True, True))
 
 
 def not_started(held: Held) -> Result | None:
