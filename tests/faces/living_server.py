@@ -130,10 +130,14 @@ class Api:
     def __init__(self, port: int, token: str | None = OURS) -> None:
         self.port = port
         self.token = token
+        self._others: list[Api] = []
         self._connection = HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_S)
 
     def as_(self, token: str | None) -> Api:
-        return Api(self.port, token)
+        """The same server with another token; closed with this one."""
+        other = Api(self.port, token)
+        self._others.append(other)
+        return other
 
     def send(self, method: str, path: str, body: bytes | None = None, **headers: str) -> Reply:
         """Header names take `_` for `-`."""
@@ -159,7 +163,8 @@ class Api:
         return self.send("PATCH", path, json.dumps(message).encode(), **headers)
 
     def close(self) -> None:
-        self._connection.close()
+        for one in (self, *self._others):
+            one._connection.close()
 
 
 def _lower(response: HTTPResponse) -> dict[str, str]:

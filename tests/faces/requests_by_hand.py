@@ -7,6 +7,8 @@ from typing import Any
 
 from living_server import Api, Reply
 
+IDLE_PHONE = "idle-phone"
+
 _numbers = count(1)
 
 
@@ -16,12 +18,12 @@ def fresh(prefix: str = "request") -> str:
 
 
 def capability_request(**changes: Any) -> dict[str, Any]:
-    """An `echo` that waits in the queue of any phone."""
+    """An `echo` for a phone whose agent never takes work."""
     message: dict[str, Any] = {
         "request_id": fresh(),
         "capability": "echo",
         "mode": "manual",
-        "target": {"routing": "queue"},
+        "target": {"routing": "group", "phone_ids": [IDLE_PHONE]},
         "inputs": {"say": "hello"},
         "callback": {"url": "http://127.0.0.1:1/updates", "metadata": {"environment": "test"}},
         "requested_by": {"system": "tests", "user": "t@example.com", "metadata": {}},

@@ -222,10 +222,8 @@ def _field_errors(shape: Any, value: Any, pointer: str, strict: bool) -> Iterato
 
 
 def _value_errors(shape: Any, value: Any, pointer: str, strict: bool) -> Iterator[FieldError]:
-    if shape is msgspec.Raw or getattr(shape, "__origin__", None) is msgspec.Raw:
-        return
     try:
-        msgspec.convert(value, shape, strict=strict)
+        msgspec.json.decode(_encode(value), type=shape, strict=strict)
     except msgspec.ValidationError as refusal:
         yield _field_error(str(refusal), pointer, value)
 
