@@ -9,17 +9,25 @@ from importlib import resources
 from databases import Database, migrated
 
 from procession.store.sqlite import DIALECT, SqliteConnection
-from procession.store.statements import Dialect, read_statements
+from procession.store.statements import Choice, Dialect, Statement, read_statements
 
 NUMBERED = Dialect(placeholder="${n}", each="ANY({p})", for_update="FOR UPDATE")
+
+
+def every_statement(dialect: Dialect) -> list[tuple[str, Statement]]:
+    return [
+        (name, variant)
+        for name, statement in read_statements(dialect).items()
+        for variant in (statement.variants() if isinstance(statement, Choice) else [statement])
+    ]
 
 
 def test_every_statement_prepares_against_the_schema(database: Database) -> None:
     async def run() -> None:
         async with migrated(database) as store:
             assert isinstance(store.connection, SqliteConnection)
-            for statement in read_statements(DIALECT).values():
-                if statement.name.endswith("savepoint"):
+            for name, statement in every_statement(DIALECT):
+                if name.endswith("savepoint"):
                     continue
                 values = [None] * len(statement.parameters)
                 store.connection._db.execute(f"EXPLAIN {statement.text}", values)
@@ -28,10 +36,9 @@ def test_every_statement_prepares_against_the_schema(database: Database) -> None
 
 
 def test_parameters_are_numbered_by_first_appearance_in_every_dialect() -> None:
-    ours, other = read_statements(DIALECT), read_statements(NUMBERED)
-    assert ours.keys() == other.keys()
-    for name, statement in other.items():
-        assert statement.parameters == ours[name].parameters
+    pairs = zip(every_statement(DIALECT), every_statement(NUMBERED), strict=True)
+    for (own_name, own), (name, statement) in pairs:
+        assert (name, statement.parameters) == (own_name, own.parameters)
         numbers = [int(n) for n in re.findall(r"\$(\d+)", statement.text)]
         assert set(numbers) == set(range(1, len(statement.parameters) + 1))
         assert list(dict.fromkeys(numbers)) == sorted(set(numbers))

@@ -174,7 +174,14 @@ class ThreadWriter:
     def _work(self) -> None:
         while (order := self._inbox.get()) is not None:
             batch, done = order
-            outcomes, topics = ended(take_turn(self._store, batch, self._now_ms))
+            outcomes: list[Any]
+            topics: set[Topic]
+            try:
+                outcomes, topics = ended(take_turn(self._store, batch, self._now_ms))
+            except BaseException as error:
+                # The only writer outlives whatever a decision does: every caller would hang.
+                failure = error if isinstance(error, Exception) else RuntimeError(repr(error))
+                outcomes, topics = [failure] * len(batch), set()
             done(outcomes, topics)
 
 

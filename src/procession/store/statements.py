@@ -53,6 +53,10 @@ class Choice:
             statement = self._chosen[names] = _statement(self._lines(names), self._dialect)
         return statement
 
+    def variants(self) -> list[Statement]:
+        """The statement with all optional parameters given, and with none."""
+        return [self.given(dict.fromkeys(self._names, wanted)) for wanted in (True, False)]
+
     def _lines(self, names: frozenset[str]) -> str:
         kept = []
         for line in self._text.splitlines():
