@@ -70,11 +70,12 @@ async def program(
                 await child.wait()
 
 
-async def first_line(name: str, child: asyncio.subprocess.Process) -> str:
+async def first_line(name: str, child: asyncio.subprocess.Process, home: Path) -> str:
     assert child.stdout is not None
     line = await asyncio.wait_for(child.stdout.readline(), START_S_MAX)
     if not line:
-        raise SystemExit(f"{name} did not start; its log says why")
+        log = (home / f"{name}.log").read_text(errors="replace")
+        raise SystemExit(f"{name} did not start; its log says:\n{log[-2_000:]}")
     return line.decode().strip()
 
 
@@ -102,7 +103,7 @@ class Stage:
                 stdout=pipe,
             )
         )
-        self.receiver = json.loads(await first_line("receiver", receiver))["url"]
+        self.receiver = json.loads(await first_line("receiver", receiver, self.home))["url"]
         stack.push_async_callback(_stopped, asyncio.create_task(_swallow(receiver)))
         server = await stack.enter_async_context(
             program(
@@ -119,7 +120,9 @@ class Stage:
             )
         )
         self.server = next(
-            word for word in (await first_line("server", server)).split() if "://" in word
+            word
+            for word in (await first_line("server", server, self.home)).split()
+            if "://" in word
         )
         await self._start_phones(stack)
 
@@ -136,7 +139,9 @@ class Stage:
                 stdout=asyncio.subprocess.PIPE,
             )
         )
-        self.control_port = json.loads(await first_line("simulator", phones))["control_port"]
+        self.control_port = json.loads(await first_line("simulator", phones, self.home))[
+            "control_port"
+        ]
         await stack.enter_async_context(
             program(
                 "agent",
@@ -248,7 +253,7 @@ async def callbacks_arrived(stage: Stage, client: Client, plans: list[Plan]) -> 
             states = []
             for plan in plans:
                 _, _, answer = await client.get(f"/processes/{plan.process_id}/deliveries")
-                states += [one["state"] for one in answer["deliveries"]]
+                states += [one["status"] for one in answer["deliveries"]]
             if all(state == "delivered" for state in states):
                 _, _, counts = await receiver.get("/counts")
                 if counts["verified"] >= len(states) and not counts["refused"]:
