@@ -25,6 +25,8 @@ WINDOW_S = 25.0
 PING_S = 10.0
 RETRY_MS = 1_000
 FRAMES_WAITING_MAX = 64
+FRAMES_BYTES_MAX = 262_144
+"""What may wait for one reader; beyond either limit only the newest state does."""
 BACKLOG_MAX = 200
 """Events read at once; a client that is further behind continues with the newest state."""
 LARGE_ITEMS = 50
@@ -57,11 +59,12 @@ class Frame(NamedTuple):
 class Mailbox:
     """What waits for one connection. `run` writes it out; `close` ends it, at any time."""
 
-    __slots__ = ("_channel", "_frames", "_future", "_seen", "_timer", "closed")
+    __slots__ = ("_bytes", "_channel", "_frames", "_future", "_seen", "_timer", "closed")
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
         self._frames: list[Frame] = []
+        self._bytes = 0
         self._future: asyncio.Future[None] | None = None
         self._seen: int | None = None
         self.closed = False
@@ -81,9 +84,11 @@ class Mailbox:
             if frame.version <= self._seen:
                 return
             self._seen = frame.version
-        if len(self._frames) >= FRAMES_WAITING_MAX:
+        if len(self._frames) >= FRAMES_WAITING_MAX or self._bytes > FRAMES_BYTES_MAX:
             self._frames = []
+            self._bytes = 0
         self._frames.append(frame)
+        self._bytes += len(frame.chunk)
         self._wake()
 
     def ping(self) -> None:
@@ -98,7 +103,7 @@ class Mailbox:
                 if not self._frames and not self.closed:
                     self._future = asyncio.get_running_loop().create_future()
                     await self._future
-                frames, self._frames = self._frames, []
+                frames, self._frames, self._bytes = self._frames, [], 0
                 if frames:
                     await write(b"".join(frame.chunk for frame in frames))
                 if self.closed or frames[-1].last:
