@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
+from typing import TypeVar
 
 from procession.core.lifecycle import GRACE_MS, RUN_SLACK_MS
 from procession.core.retry import DELAY_MS_FIRST, DELAY_MS_MAX, LOST_MAX
@@ -17,6 +18,8 @@ from procession.core.states import (
     ItemState,
     State,
 )
+
+S = TypeVar("S", State, ItemState)
 
 _HEAD = """# Lifecycle
 
@@ -117,7 +120,7 @@ def _words(states: Iterable[StrEnum]) -> str:
     return ", ".join(f"`{state}`" for state in sorted(states)) or "nothing: final"
 
 
-def _drawing(moves: Mapping[StrEnum, frozenset[StrEnum]], final: frozenset[StrEnum]) -> str:
+def _drawing(moves: Mapping[S, frozenset[S]], final: frozenset[S]) -> str:
     """A Mermaid state diagram."""
     lines = ["```mermaid", "stateDiagram-v2"]
     first = next(iter(moves))

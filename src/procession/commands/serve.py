@@ -1,0 +1,84 @@
+"""`procession serve`."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import typer
+
+from procession.commands.options import (
+    JsonOption,
+    LogFormatOption,
+    command,
+    setting_parameters,
+)
+from procession.commands.outcome import CommandFailed, UsageWrong, say, say_json
+from procession.settings import SettingInvalid, Settings, read_settings
+
+SECRET = frozenset({"bootstrap_token", "callback_secrets"})
+PARAMETERS = setting_parameters(Settings)
+
+_RULE = re.compile(r"settings: (?P<rule>.*?)(?: - at `\$\.(?P<name>\w+)`)?", re.DOTALL)
+
+
+def register(app: typer.Typer) -> None:
+    command(app, "serve", PARAMETERS)(serve)
+
+
+def serve(*, json: JsonOption = False, log_format: LogFormatOption = "auto", **given: Any) -> None:
+    """Run the server until SIGTERM or Ctrl-C; prints its address once it answers."""
+    settings = settings_of(given)
+    from procession.commands.logs import start_logging
+    from procession.server import run
+
+    start_logging(settings.log_level, log_format)
+    with database_failures(settings.database):
+        try:
+            run(settings, lambda address, token: _announce(address, token, json))
+        except SettingInvalid as error:
+            raise UsageWrong(str(error)) from None
+
+
+def settings_of(given: Mapping[str, Any]) -> Settings:
+    """The server's settings from values whose source is already settled. Raises UsageWrong."""
+    try:
+        return read_settings(given, environment={})
+    except SettingInvalid as error:
+        raise UsageWrong(invalid_line(str(error), given)) from None
+
+
+def invalid_line(message: str, given: Mapping[str, Any]) -> str:
+    """One line that names setting, value and rule; a secret's value is left out."""
+    found = _RULE.fullmatch(message)
+    if not found or not found["name"]:
+        return message
+    name, rule = found["name"], found["rule"]
+    value = "" if name in SECRET else f" {given.get(name)!r}"
+    return f"setting {name}{value}: {rule[:1].lower()}{rule[1:]}"
+
+
+@contextlib.contextmanager
+def database_failures(database: str) -> Any:
+    """A database that cannot be used, told in one line. Raises CommandFailed."""
+    import sqlite3
+
+    from procession.store.migrate import DatabaseNewer
+
+    try:
+        yield
+    except (sqlite3.Error, DatabaseNewer, OSError) as error:
+        raise CommandFailed(f"database {database}: {error}") from None
+
+
+def _announce(address: str, token: str | None, json: bool) -> None:
+    # Whoever started the server may have stopped reading; that is no reason not to serve.
+    with contextlib.suppress(BrokenPipeError):
+        if json:
+            say_json({"address": address} | ({"token": token} if token else {}))
+            return
+        say(f"listening on {address}")
+        if token:
+            say(f"token {token} (every scope; shown only now)")
