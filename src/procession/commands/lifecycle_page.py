@@ -122,7 +122,7 @@ def _words(states: Iterable[StrEnum]) -> str:
 
 def _drawing(moves: Mapping[S, frozenset[S]], final: frozenset[S]) -> str:
     """A Mermaid state diagram."""
-    lines = ["```mermaid", "stateDiagram-v2"]
+    lines: list[str] = ["```mermaid", "stateDiagram-v2"]
     first = next(iter(moves))
     lines.append(f"  [*] --> {first}")
     for before, afters in moves.items():
