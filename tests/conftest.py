@@ -1,0 +1,1 @@
+"""What tests of several folders share lies beside this file, which puts it on the path."""
