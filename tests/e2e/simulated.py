@@ -1,0 +1,53 @@
+"""Simulated phones behind an adb server of the tests' own, as a program of its own."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import adbutils
+from programs import PROCESSION, Program, clean_environment, free_port
+
+PHONES = 10
+
+
+class Simulated:
+    """`addresses`: phone id to its adb serial."""
+
+    def __init__(self, home: Path) -> None:
+        self.adb_port = free_port()
+        words = ["simulate", "--phones", str(PHONES), "--adb-port", str(self.adb_port), "--json"]
+        self._program = Program("simulator", [PROCESSION, *words], home)
+        said = json.loads(self._program.first_line(60))
+        self.addresses = {phone["serial"]: phone["address"] for phone in said["phones"]}
+        self._control_port: int = said["control_port"]
+
+    def end(self) -> None:
+        self._program.end()
+        words = [str(adbutils.adb_path()), "-P", str(self.adb_port), "kill-server"]
+        subprocess.run(words, capture_output=True, check=False, env=clean_environment(), timeout=20)
+
+    def fault(self, phone_id: str, name: str, seconds: float | None = None) -> None:
+        self._order({"phone": phone_id, "fault": name, "seconds": seconds})
+
+    def clear(self, phone_id: str) -> None:
+        self._order({"phone": phone_id, "clear": True})
+
+    def state(self, phone_id: str) -> Any:
+        """What the simulator knows of a phone, its app included."""
+        return self._order({"phone": phone_id, "state": True})
+
+    def account(self, phone_id: str, account_id: str) -> Any:
+        """What the demo app remembers of an account."""
+        return self.state(phone_id)["app"]["accounts"][account_id]
+
+    def _order(self, order: dict[str, Any]) -> Any:
+        with socket.create_connection(("127.0.0.1", self._control_port), timeout=10) as line:
+            line.sendall(json.dumps(order).encode() + b"\n")
+            with line.makefile("rb") as answers:
+                answer = json.loads(answers.readline())
+        assert answer["ok"], answer
+        return answer
