@@ -11,6 +11,7 @@ from pathlib import Path
 from bench import report
 from bench.children import BenchFailed
 from bench.comparison import reads, submissions
+from bench.endtoend import drain, latency
 from bench.memory import memory
 from bench.options import Options, Table
 from bench.work import fan_out, protocol
@@ -18,7 +19,9 @@ from bench.work import fan_out, protocol
 PARTS: dict[str, Callable[[Options], Table]] = {
     "submissions": submissions,
     "reads": reads,
+    "drain": drain,
     "protocol": protocol,
+    "latency": latency,
     "fan-out": fan_out,
     "memory": memory,
 }

@@ -18,16 +18,21 @@ OURS, CONSTANT, NAIVE = "procession", "constant", "naive"
 CALL_S_MAX = 30
 
 
-def start_ours(folder: Path) -> Server:
+def procession(*words: str) -> list[str]:
+    """The program of the environment this runs in."""
+    return [str(Path(sys.executable).with_name("procession")), *words]
+
+
+def start_ours(folder: Path, environment: dict[str, str] | None = None) -> Server:
     """`procession serve` with its callbacks allowed to the loopback."""
     port = free_port()
     command = [
-        *(str(Path(sys.executable).with_name("procession")), "serve"),
+        *procession("serve"),
         *("--database", f"sqlite:///{folder / 'ours.db'}", "--host", "127.0.0.1"),
         *("--port", str(port), "--bootstrap-token", TOKEN),
     ]
-    environment = {"PROCESSION_CALLBACK_ALLOW": "127.0.0.0/8", "PROCESSION_LOG_LEVEL": "warning"}
-    return Server(OURS, command, folder, port, environment)
+    settings = {"PROCESSION_CALLBACK_ALLOW": "127.0.0.0/8", "PROCESSION_LOG_LEVEL": "warning"}
+    return Server(OURS, command, folder, port, settings | (environment or {}))
 
 
 def start_naive(folder: Path) -> Server:
@@ -63,12 +68,15 @@ def real_answers(server: Server) -> dict[str, str]:
     return {"post": accepted, "get": record}
 
 
-def call(server: Server, path: str, message: dict[str, Any] | None = None) -> str:
+def call(
+    server: Server, path: str, message: dict[str, Any] | None = None, method: str | None = None
+) -> str:
     """One request; the body of its answer. Raises BenchFailed for a refusal."""
     request = urllib.request.Request(
         server.url + path,
         data=None if message is None else json.dumps(message).encode(),
         headers={"Content-Type": "application/json", "Authorization": f"Bearer {TOKEN}"},
+        method=method,
     )
     try:
         with urllib.request.urlopen(request, timeout=CALL_S_MAX) as response:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
 
 from msgspec import Raw, Struct
 
@@ -20,6 +21,8 @@ from procession.protocol import (
     Claimed,
     Finish,
     Finished,
+    Heartbeat,
+    Orders,
     PhoneReport,
     Register,
     Registered,
@@ -30,6 +33,7 @@ AGENT_ID = "bench"
 CLAIM_MS = 1_000
 CALL_S_MAX = 60.0
 IDLE_S_MAX = 20.0
+HEARTBEAT_S = 5.0
 
 
 class Drained(Struct):
@@ -47,11 +51,24 @@ def phone_ids(count: int) -> list[str]:
     return [f"lane_{number:03d}" for number in range(count)]
 
 
-async def register(client: Client, phones: Sequence[str]) -> None:
-    """One agent with these phones, all of them free."""
+@asynccontextmanager
+async def agent(client: Client, phones: Sequence[str]) -> AsyncGenerator[None, None]:
+    """One agent with these phones, all of them free, and heard of for as long as this lasts."""
     reports = [PhoneReport(phone_id=phone, serial=phone) for phone in phones]
     message = Register(AGENT_ID, PROTOCOL_VERSION, "bench", ["echo"], reports)
     await client.worker("register", message, Registered)
+    beating = asyncio.create_task(_beat(client, reports))
+    try:
+        yield
+    finally:
+        beating.cancel()
+        await asyncio.gather(beating, return_exceptions=True)
+
+
+async def _beat(client: Client, reports: list[PhoneReport]) -> None:
+    while True:
+        await asyncio.sleep(HEARTBEAT_S)
+        await client.worker("heartbeat", Heartbeat(AGENT_ID, [], reports), Orders, CALL_S_MAX)
 
 
 async def drain(client: Client, phones: Sequence[str], *, expected: int, calls: int) -> Drained:
@@ -62,42 +79,34 @@ async def drain(client: Client, phones: Sequence[str], *, expected: int, calls: 
     groups = [list(phones[start::calls]) for start in range(calls)]
     left = Countdown(expected)
     began = time.perf_counter()
-    working = [asyncio.create_task(_work(client, group, left)) for group in groups]
-    ended = asyncio.create_task(left.ended.wait())
-    done, _ = await asyncio.wait([ended, *working], return_when=asyncio.FIRST_COMPLETED)
-    took_s = time.perf_counter() - began
-    for task in (ended, *working):
-        task.cancel()
-    await asyncio.gather(ended, *working, return_exceptions=True)
-    for task in done:
-        task.result()
-    return Drained(expected, took_s)
+    await asyncio.gather(*(_work(client, group, left) for group in groups))
+    return Drained(expected, left.ended_s - began)
 
 
 class Countdown:
-    """How many items are still to be ended, and whether all are."""
+    """How many items are still to be ended, and when the last one was."""
 
     def __init__(self, count: int) -> None:
         self.count = count
-        self.ended = asyncio.Event()
+        self.ended_s = 0.0
 
     def less(self, count: int) -> None:
         self.count -= count
-        if self.count <= 0:
-            self.ended.set()
+        self.ended_s = time.perf_counter()
 
 
 async def _work(client: Client, phones: list[str], left: Countdown) -> None:
     items: list[Assignment] = []
     idle_since = time.perf_counter()
-    while True:
+    while left.count > 0:
         if items:
             items = await _finish(client, phones, items, left)
             idle_since = time.perf_counter()
         else:
             claim = Claim(AGENT_ID, phones, CLAIM_MS)
             items = (await client.worker("claim", claim, Claimed, CALL_S_MAX)).items
-            if not items and time.perf_counter() - idle_since > IDLE_S_MAX:
+            # A claim is never cut off: what was given to it would be held until its lease is over.
+            if not items and left.count > 0 and time.perf_counter() - idle_since > IDLE_S_MAX:
                 raise BenchFailed(f"no work for {phones[0]}, though {left.count} items are left")
 
 
