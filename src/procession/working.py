@@ -215,7 +215,7 @@ async def _renew(engine: Engine, caller: Caller, agent_id: str, run: RunReport) 
         change = Change(process, (renewed,))
         if item.state not in ITEM_ACTIVE:
             return change
-        if run.started:
+        if run.started or run.percent is not None:
             change = _then(change, lifecycle.start(process, renewed, now_ms))
         if run.percent is not None or run.message:
             told = lifecycle.report(
