@@ -15,7 +15,7 @@ from procession.core.states import ITEM_ACTIVE
 from procession.engine import Engine
 from procession.store.connection import Connection, Row
 from procession.store.rows import item_of, labels_of, text_of
-from procession.store.turn import QUEUE_ANY, QUEUE_LABEL, QUEUE_PHONE, Turn
+from procession.store.turn import QUEUE_PHONE, Turn
 
 
 class Lease(Struct, frozen=True):
@@ -178,16 +178,6 @@ async def audit(
         data=text_of(data),
         at_ms=turn.now_ms,
     )
-
-
-def claim_topics(tenant_id: int, phone_ids: list[str], labels: set[str]) -> list[tuple[Any, ...]]:
-    """Everything whose change may mean work for these phones."""
-    topics: list[tuple[Any, ...]] = [("queue", tenant_id, QUEUE_ANY)]
-    topics += [("queue", tenant_id, QUEUE_LABEL + label) for label in labels]
-    for phone_id in phone_ids:
-        topics.append(("queue", tenant_id, QUEUE_PHONE + phone_id))
-        topics.append(("phone", tenant_id, phone_id))
-    return topics
 
 
 async def _phone(connection: Connection, tenant_id: int, phone_id: str) -> Row:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from procession.core.errors import AccountUnknown, Invalid, PhoneUnknown
 from procession.store.connection import Connection
 from procession.store.store import like
-from procession.store.turn import QUEUE_ANY, QUEUE_LABEL, QUEUE_PHONE
+from procession.store.turn import QUEUE_ANY, QUEUE_LABEL, QUEUE_PHONE, Topic
 
 MEMBERS_MAX = 10_000
 
@@ -76,6 +76,16 @@ async def _members(connection: Connection, tenant_id: int, target: Target) -> li
     return [Place(QUEUE_PHONE + phone_id, phone_id, None) for phone_id in phone_ids]
 
 
+def claim_topics(tenant_id: int, phone_ids: list[str], labels: set[str]) -> list[Topic]:
+    """Everything whose change may mean work for these phones."""
+    topics: list[Topic] = [("queue", tenant_id, QUEUE_ANY)]
+    topics += [("queue", tenant_id, QUEUE_LABEL + label) for label in labels]
+    for phone_id in phone_ids:
+        topics.append(("queue", tenant_id, QUEUE_PHONE + phone_id))
+        topics.append(("phone", tenant_id, phone_id))
+    return topics
+
+
 async def active_account(connection: Connection, tenant_id: int, account_id: str) -> Any:
     """The account's row: id, phone, app, labels, active. Raises AccountUnknown."""
     found = await connection.fetch("get_account", tenant_id=tenant_id, account_id=account_id)
@@ -140,4 +150,4 @@ def _quoted(label: str) -> str:
     return like(f'"{label}"')
 
 
-__all__ = ["MEMBERS_MAX", "Place", "Target", "active_account", "places"]
+__all__ = ["MEMBERS_MAX", "Place", "Target", "active_account", "claim_topics", "places"]

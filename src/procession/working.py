@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Sequence
 from typing import cast
 
-from procession import fleet
 from procession.caller import Caller
 from procession.core import lifecycle
 from procession.core.errors import Forbidden, LeaseLost, NotFound, Refused
@@ -38,6 +37,7 @@ from procession.protocol import (
 )
 from procession.store.rows import labels_of, text_of
 from procession.store.turn import Claiming, Turn
+from procession.targets import claim_topics
 from procession.wakeup import Waiting
 
 HEARTBEATS_PER_LEASE = 5
@@ -89,7 +89,7 @@ async def claim(engine: Engine, caller: Caller, message: Claim) -> list[Assignme
     phone_ids = message.phones[:LANES_MAX]
     ends_ms = engine.now_ms() + min(message.wait_ms, WAIT_MS_MAX)
     labels = await _labels(engine, caller, phone_ids)
-    topics = fleet.claim_topics(caller.tenant_id, phone_ids, labels)
+    topics = claim_topics(caller.tenant_id, phone_ids, labels)
     with Waiting(engine.wakeup, topics) as waiting:
         while not await _draining(engine, caller, message.agent_id):
             found = await _claim_now(engine, caller, message.agent_id, phone_ids)
