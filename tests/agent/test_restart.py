@@ -122,7 +122,7 @@ def test_an_agent_does_not_begin_while_an_orphan_lives(tmp_path: Path) -> None:
         while not processes.marked("undying"):
             pass
         with pytest.raises(OrphansRemain):
-            kill_orphans("undying", 0.2, kill=lambda pid: None)
+            kill_orphans("undying", 0.2, kill=lambda pid, still: None)
     finally:
         orphan.kill()
         orphan.wait()

@@ -37,7 +37,6 @@ from procession.protocol import (
     Assignment,
     Drain,
     FinishAnswer,
-    Orders,
     Register,
     Registered,
     Result,
@@ -70,7 +69,7 @@ class Agent:
         self._now = asyncio.Event()
         self.phones = Phones(settings, self._phones_changed)
         self._reports = Reports(self._link, self._holding)
-        self._claims = Claims(self._link, self.phones.ready, self._take)
+        self._claims = Claims(self._link, self._may_work, self._take)
         self._finishes = Finishes(self._link, life.spool, self._answered, self._take)
         self._heartbeats = Heartbeats(
             self._link, self._holding, self.phones.reports, self._register
@@ -161,6 +160,9 @@ class Agent:
                 self._claims.offer([phone_id])
         self._claims.health_changed()
 
+    def _may_work(self, phone_id: str) -> bool:
+        return self.phones.ready(phone_id) and not self._life.spool.full
+
     def _open_lane(self, phone_id: str) -> Lane:
         limits = Limits(self._settings.memory_mb_max, self._settings.open_files_max)
         place = Place(phone_id, self._settings.adb_port, limits)
@@ -214,7 +216,7 @@ class Agent:
             self._claims.offer([phone_id])
             return
         self._judge(phone_id, result)
-        wanted = self.phones.ready(phone_id) and not self._draining.is_set()
+        wanted = self._may_work(phone_id) and not self._draining.is_set()
         self._finishes.put(result, phone_id if wanted else "")
         if not wanted:
             self._claims.offer([phone_id])
@@ -263,7 +265,7 @@ class Agent:
 
     async def _tell_drain(self) -> None:
         try:
-            await self._link.call("drain", Drain(self._settings.agent_id), Orders, CALL_TIMEOUT_S)
+            await self._link.call("drain", Drain(self._settings.agent_id), Any, CALL_TIMEOUT_S)
         except (Unreachable, Refused) as reason:
             log.warning("drain not told: %s", reason)
 

@@ -38,7 +38,8 @@ def confine(start: Start, home: str, channel: socket.socket, output_fd: int, par
     _redirect(channel.detach(), output_fd)
     limit(start.limits)
     os.chdir(home)
-    os.environ.update(additions(start, home))
+    for name, value in additions(start, home).items():
+        os.environ[name] = value
 
 
 def _redirect(channel_fd: int, output_fd: int) -> None:

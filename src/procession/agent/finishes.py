@@ -23,6 +23,7 @@ from procession.protocol import (
 )
 
 FINISH_TIMEOUT_S = 20.0
+FLIGHTS_MAX = 2
 RESULTS_MAX = 100
 ENVELOPE_BYTES = 500
 BODY_BYTES_MAX = 200_000
@@ -35,7 +36,7 @@ OnItems = Callable[[list[Assignment], list[str], float], None]
 
 
 class Finishes:
-    """Sends results in the order they came, one call at a time, until each is answered.
+    """Sends results at once, two calls at a time; what comes meanwhile goes with the next.
 
     `on_answered` hears of each answer; `on_items` gets the assignments that came with them,
     the phones that were offered and the moment the request was sent.
@@ -50,6 +51,7 @@ class Finishes:
         self._on_items = on_items
         self._waiting: dict[Key, Result] = {}
         self._idle: dict[Key, str] = {}
+        self._flying = 0
         self._work = asyncio.Event()
         self.empty = asyncio.Event()
         self.empty.set()
@@ -65,22 +67,25 @@ class Finishes:
 
     async def forward(self) -> None:
         """Send for ever."""
-        while True:
-            await self._work.wait()
-            self._work.clear()
-            while self._waiting:
-                await self._turn()
-            self.empty.set()
+        async with asyncio.TaskGroup() as flights:
+            while True:
+                await self._work.wait()
+                self._work.clear()
+                while self._waiting and self._flying < FLIGHTS_MAX:
+                    self._flying += 1
+                    flights.create_task(self._fly(self._next_batch()))
 
-    async def _turn(self) -> None:
-        """Write what waits to the spool, then see it answered."""
-        batch = self._spool.put(self._next_batch())
-        await asyncio.to_thread(self._spool.sync)
+    async def _fly(self, batch: list[Result]) -> None:
+        """Write a batch to the spool, then see it answered."""
         keys = [(result.item_id, result.attempt) for result in batch]
         phones = [self._idle.pop(key) for key in keys if key in self._idle]
-        await self._deliver(batch, phones)
-        for key in keys:
-            self._waiting.pop(key, None)
+        to_send = self._spool.put(batch)
+        await asyncio.to_thread(self._spool.sync)
+        await self._deliver(to_send, phones)
+        self._flying -= 1
+        self._work.set()
+        if not self._waiting and not self._flying:
+            self.empty.set()
 
     def _next_batch(self) -> list[Result]:
         batch: list[Result] = []
@@ -90,6 +95,8 @@ class Finishes:
             if batch and (size > BODY_BYTES_MAX or len(batch) >= RESULTS_MAX):
                 break
             batch.append(result)
+        for result in batch:
+            del self._waiting[(result.item_id, result.attempt)]
         return batch
 
     async def _deliver(self, batch: list[Result], phones: list[str]) -> None:

@@ -11,9 +11,9 @@ import logging
 import os
 import secrets
 import shutil
-import signal
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from procession.agent import processes
@@ -57,11 +57,10 @@ class Life:
         os.close(self._lock)
 
 
-def _kill(pid: int) -> None:
-    processes.send_signal(pid, signal.SIGKILL)
+Kill = Callable[[int, Callable[[int], bool]], None]
 
 
-def kill_orphans(mark: str, wait_s: float, kill: Callable[[int], None] = _kill) -> int:
+def kill_orphans(mark: str, wait_s: float, kill: Kill = processes.kill_if) -> int:
     """Kill every process that carries the mark, and all below; how many that were.
 
     Returns once none is left. Raises OrphansRemain.
@@ -72,12 +71,17 @@ def kill_orphans(mark: str, wait_s: float, kill: Callable[[int], None] = _kill) 
         for pid in orphans - killed:
             log.warning("killing orphan pid=%d of a former life", pid)
         killed |= orphans
+        is_orphan = partial(_is_orphan, mark, orphans)
         for pid in orphans:
-            kill(pid)
+            kill(pid, is_orphan)
         if time.monotonic() > deadline_s:
             raise OrphansRemain(f"processes {sorted(orphans)}")
         time.sleep(ORPHANS_POLL_S)
     return len(killed)
+
+
+def _is_orphan(mark: str, orphans: set[int], pid: int) -> bool:
+    return processes.carries(pid, mark) or processes.parent(pid) in orphans
 
 
 def _family(mark: str) -> set[int]:

@@ -8,7 +8,7 @@ import os
 import signal
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_DUMPABLE = 4
@@ -43,12 +43,6 @@ def die_with_parent(parent_pid: int) -> None:
 def hide_memory() -> None:
     """Keep other processes of this user from reading this one's memory, files and environment."""
     _prctl(_PR_SET_DUMPABLE, 0)
-
-
-def started_ticks(pid: int) -> int | None:
-    """When a process started, in clock ticks since boot; with the pid it names one process."""
-    fields = _stat(pid)
-    return int(fields[19]) if fields else None
 
 
 def _stat(pid: int) -> list[str]:
@@ -111,19 +105,36 @@ def children(parent: int) -> set[int]:
     return found
 
 
+def carries(pid: int, mark: str) -> bool:
+    """Whether a process carries `PROCESSION_LIFE=<mark>`, by inheritance or by environment."""
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            return f"PROCESSION_LIFE={mark}".encode() in file.read().split(b"\0")
+    except OSError:
+        return False
+
+
 def marked(mark: str) -> set[int]:
-    """Living processes that carry `PROCESSION_LIFE=<mark>`, by inheritance or by environment."""
-    wanted = f"PROCESSION_LIFE={mark}".encode()
-    found: set[int] = set()
-    for pid in all_pids():
-        try:
-            with open(f"/proc/{pid}/environ", "rb") as file:
-                carries = wanted in file.read().split(b"\0")
-        except OSError:
-            continue
-        if carries:
-            found.add(pid)
-    return found
+    """Living processes that carry the mark."""
+    return {pid for pid in all_pids() if carries(pid, mark)}
+
+
+def kill_if(pid: int, still: Callable[[int], bool]) -> None:
+    """Kill a process, and no other that may have got its number meanwhile.
+
+    The process is pinned first; `still(pid)` then tells whether it is the one that is meant.
+    """
+    try:
+        pinned = os.pidfd_open(pid)
+    except OSError:
+        return
+    try:
+        if still(pid):
+            signal.pidfd_send_signal(pinned, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        pass
+    finally:
+        os.close(pinned)
 
 
 def send_signal(pid: int, number: int) -> None:

@@ -8,6 +8,7 @@ what counts, so that a result is never sent twice with another content.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -18,9 +19,11 @@ from msgspec import Struct
 from procession.protocol import Result
 
 SPOOL_BYTES_MAX = 64 * 1024 * 1024
+TIDY_BYTES_MIN = 1024 * 1024
 RESULTS_MAX = 10_000
 
 Key = tuple[str, int]
+log = logging.getLogger(__name__)
 
 
 class Line(Struct, omit_defaults=True):
@@ -45,6 +48,7 @@ class Spool:
         self._path = path
         self._begun: set[Key] = set()
         self._results: dict[Key, Result] = {}
+        self._torn = False
         self._read()
         self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._compact()
@@ -85,7 +89,10 @@ class Spool:
 
     def sync(self) -> None:
         """Wait until everything written is on the disk. Safe to call in a thread."""
-        os.fdatasync(self._fd)
+        try:
+            os.fdatasync(self._fd)
+        except OSError as reason:
+            log.error("spool not synced: %s", reason)
 
     def done(self, keys: Iterable[Key]) -> None:
         """The server has answered for these, or they need no result."""
@@ -93,8 +100,10 @@ class Spool:
         for key in known:
             self._forget(key)
         self._append([Line(done=key) for key in known])
-        if self._size() > SPOOL_BYTES_MAX or (self._size() > 1 << 20 and not self._begun):
-            self._compact()
+        size = self._size()
+        if size > SPOOL_BYTES_MAX or (size > TIDY_BYTES_MIN and not self._begun):
+            with contextlib.suppress(OSError):
+                self._compact()
 
     def close(self) -> None:
         os.close(self._fd)
@@ -104,8 +113,15 @@ class Spool:
         self._results.pop(key, None)
 
     def _append(self, lines: list[Line]) -> None:
-        if lines:
-            _write(self._fd, lines)
+        """A disk that takes nothing loses the memory over restarts, not the result."""
+        if not lines:
+            return
+        try:
+            _write(self._fd, lines, b"\n" if self._torn else b"")
+            self._torn = False
+        except OSError as reason:
+            self._torn = True
+            log.error("spool not written: %s", reason)
 
     def _size(self) -> int:
         return os.fstat(self._fd).st_size
@@ -139,7 +155,7 @@ class Spool:
         os.close(fd)
 
 
-def _write(fd: int, lines: list[Line]) -> None:
-    data = memoryview(b"".join(msgspec.json.encode(line) + b"\n" for line in lines))
+def _write(fd: int, lines: list[Line], before: bytes = b"") -> None:
+    data = memoryview(before + b"".join(msgspec.json.encode(line) + b"\n" for line in lines))
     while data:
         data = data[os.write(fd, data) :]
