@@ -7,6 +7,7 @@ import threading
 import time
 
 from living_server import Api, until
+from plain_receiver import receiving
 from requests_by_hand import cancel_request, fresh, process_of
 from worker_by_hand import Worker
 
@@ -241,18 +242,28 @@ def test_items_are_read_page_by_page(api: Api) -> None:
     assert seen == phones
 
 
-def test_callbacks_are_listed_and_can_be_sent_again(api: Api) -> None:
-    process_id = process_of(api)
-    path = f"/processes/{process_id}/deliveries"
-    until(lambda: all(one["tries"] for one in api.get(path).json["deliveries"]))
-    deliveries = api.get(path).json["deliveries"]
-    assert [one["milestone"] for one in deliveries] == ["accepted", "planned"]
-    assert [one["version"] for one in deliveries] == [1, 2]
-    tried = deliveries[0]["tries"][0]
-    assert tried["error"] and STAMP.fullmatch(tried["at"])
-    before = len(deliveries)
-    resent = api.post(f"{path}/{deliveries[0]['delivery_id']}/resend")
-    assert resent.status == 202 and resent.json["process_id"] == process_id
-    until(lambda: sum(len(one["tries"]) for one in api.get(path).json["deliveries"]) > before)
+def test_callbacks_carry_the_record_are_listed_and_can_be_sent_again(api: Api) -> None:
+    with receiving() as receiver:
+        process_id = process_of(api, callback={"url": receiver.url, "metadata": {"k": 1}})
+        path = f"/processes/{process_id}/deliveries"
+        until(
+            lambda: (
+                [one["status"] for one in api.get(path).json["deliveries"]]
+                == ["delivered", "delivered"]
+            )
+        )
+        deliveries = api.get(path).json["deliveries"]
+        assert [one["milestone"] for one in deliveries] == ["accepted", "planned"]
+        assert [one["version"] for one in deliveries] == [1, 2]
+        tried = deliveries[0]["tries"][0]
+        assert tried["status"] == 204 and STAMP.fullmatch(tried["at"])
+        first, second = receiver.updates
+        assert list(first) == ["event_type", "milestone", "emitted_at", "process"]
+        assert (first["event_type"], first["milestone"]) == ("process.updated", "accepted")
+        assert second["process"] == api.get(f"/processes/{process_id}").json | {"wait_reason": None}
+        resent = api.post(f"{path}/{deliveries[0]['delivery_id']}/resend")
+        assert resent.status == 202 and resent.json["process_id"] == process_id
+        until(lambda: len(receiver.updates) == 3)
+        assert receiver.updates[2] == first
     for unknown in ("999999", "x", "-1", "9" * 30, "%00"):
         assert api.post(f"{path}/{unknown}/resend").status == 404

@@ -12,7 +12,7 @@ import json
 import math
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar, get_args, get_origin
 
 import msgspec
 from msgspec import Struct
@@ -225,11 +225,13 @@ def _value_errors(shape: Any, value: Any, pointer: str, strict: bool) -> Iterato
     try:
         msgspec.json.decode(_encode(value), type=shape, strict=strict)
     except msgspec.ValidationError as refusal:
-        yield _field_error(str(refusal), pointer, value)
+        yield _field_error(str(refusal), pointer, value, shape)
 
 
-def _field_error(refusal: str, pointer: str, value: Any) -> FieldError:
+def _field_error(refusal: str, pointer: str, value: Any, shape: Any = None) -> FieldError:
     parts, rule = located(refusal)
+    if get_origin(shape) is Literal:
+        rule = f"must be one of {', '.join(map(str, get_args(shape)))}"
     at = pointer + "".join("/" + _escaped(str(part)) for part in parts)
     name = at.rpartition("/")[2] or "the body"
     shown = _shown(value, parts)
