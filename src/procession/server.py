@@ -20,7 +20,7 @@ from procession.faces.router import App
 from procession.faces.stream import Streams
 from procession.faces.worker import worker_face
 from procession.httpd import BACKLOG, HttpServer, make_config
-from procession.outbox import StoredOutbox
+from procession.outbox import SENT_AGAIN, StoredOutbox
 from procession.settings import SettingInvalid, Settings
 from procession.store.ledger import Ledger, ThreadWriter, ended
 from procession.store.migrate import migrate
@@ -31,11 +31,13 @@ from procession.wakeup import Wakeup
 from procession.webhooks.addresses import parse_networks
 from procession.webhooks.assets import head_asset
 from procession.webhooks.delivery import parse_schedule
-from procession.webhooks.guard import AddressGuard
+from procession.webhooks.guard import AddressGuard, read_url
 from procession.webhooks.sender import Sender
 from procession.webhooks.signing import parse_secrets
 
 SQLITE = "sqlite:///"
+REQUESTS_BUSY = 8
+"""With more requests in work than this, callbacks give way."""
 
 
 def database_path(database: str) -> str:
@@ -97,13 +99,17 @@ def make_guard(settings: Settings) -> AddressGuard:
     return AddressGuard(allow=parse_networks(settings.callback_allow))
 
 
-def make_sender(engine: Engine, guard: AddressGuard) -> Sender:
+def make_sender(
+    engine: Engine, guard: AddressGuard, busy: Callable[[], bool] = lambda: False
+) -> Sender:
+    """`busy`: whether requests wait, so that callbacks give way."""
     return Sender(
         StoredOutbox(engine, update_of),
         guard,
         chance=engine.chance,
         secrets=parse_secrets(engine.settings.callback_secrets),
         schedule=parse_schedule(engine.settings.callback_retries),
+        busy=busy,
     )
 
 
@@ -119,7 +125,7 @@ def make_app(engine: Engine, guard: AddressGuard, streams: Streams) -> App:
     execution = execution_face(
         engine,
         access,
-        check_url=guard.check_url,
+        check_url=read_url,
         asset_check=asset_check,
         streams=streams,
         load=load,
@@ -131,6 +137,7 @@ def make_app(engine: Engine, guard: AddressGuard, streams: Streams) -> App:
 async def in_background(engine: Engine, sender: Sender) -> AsyncGenerator[None, None]:
     """The loops and the sender, for as long as the context lasts."""
     engine.wakeup.listen([("deliveries",)], lambda _: sender.kick())
+    engine.wakeup.listen([SENT_AGAIN], lambda _: sender.lift_rests())
     duties: list[loops.Loop] = [
         loops.ItemDeadlines(engine),
         loops.ProcessDeadlines(engine),
@@ -175,7 +182,8 @@ async def serve(settings: Settings, ready: Callable[[str, str | None], None]) ->
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop)
-        async with in_background(engine, make_sender(engine, guard)):
+        sender = make_sender(engine, guard, lambda: app.load.count > REQUESTS_BUSY)
+        async with in_background(engine, sender):
             _spare_the_collector()
             await server.serve(sockets=[listening])
 

@@ -159,7 +159,7 @@ def test_everything_wrong_is_named_together(api: Api) -> None:
     message = capability_request(
         target={"routing": "direct"},
         inputs=[],
-        callback={"url": "http://10.0.0.1/", "metadata": 5},
+        callback={"url": "ftp://10.0.0.1/", "metadata": 5},
     )
     assert pointers(api.post(PATH, message)) == {
         "/target/phone_id",

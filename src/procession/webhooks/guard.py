@@ -86,9 +86,7 @@ class AddressGuard:
         Raises UrlRefused for a spelling that may not be used, AddressRefused when the host is an
         address that may not be called. `field` names the input in the error.
         """
-        if len(url) > URL_CHARS_MAX:
-            raise UrlRefused(field, url, f"it may have at most {URL_CHARS_MAX} characters")
-        target = _parse(url, field)
+        target = read_url(url, field)
         self._check_port(target.port, url, field)
         reason = self._why(target.host)
         if reason is not None and _literal(target.host) is not None:
@@ -134,7 +132,14 @@ class AddressGuard:
             raise UrlRefused(field, url, f"port {port} belongs to another kind of service")
 
 
-def _parse(url: str, field: str) -> Target:
+def read_url(url: str, field: str = "url") -> Target:
+    """Return what a well-formed `url` names, whether or not it may be called.
+
+    For a callback's URL when work is accepted: where it may not be called, its delivery log says
+    so, and the work goes on. Raises UrlRefused.
+    """
+    if len(url) > URL_CHARS_MAX:
+        raise UrlRefused(field, url, f"it may have at most {URL_CHARS_MAX} characters")
     if _FORBIDDEN.search(url):
         raise UrlRefused(field, url, "blanks and control characters must be percent-encoded")
     shape = _SHAPE.fullmatch(url)
