@@ -124,7 +124,7 @@ class Phones:
             async for shown in self._adb.track():
                 self._show(shown)
             log.warning("adb server is gone")
-        except AdbUnreachable as reason:
+        except (AdbUnreachable, AdbRefused) as reason:
             log.warning("adb server not reached: %s", reason)
         self._show({})
         await asyncio.sleep(ADB_AGAIN_S if self._looked.is_set() else 0)
