@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from living_server import THEIRS, Api, Reply
+from living_server import THEIRS, Api, Reply, until
 from requests_by_hand import account, capability_request, direct, enqueue, fresh
 from worker_by_hand import Worker
 
@@ -138,8 +138,8 @@ def test_a_required_field_that_is_missing_is_named(api: Api, path: tuple[str, ..
         (("callback", "url"), ""),
         (("callback", "url"), "ftp://example.com/x"),
         (("callback", "url"), "example.com"),
-        (("callback", "url"), "http://10.0.0.1/x"),
-        (("callback", "url"), "http://[::ffff:10.0.0.1]/x"),
+        (("callback", "url"), "http://0x0a000001/x"),
+        (("callback", "url"), "http://10.1/x"),
         (("callback", "url"), "http://user:secret@example.com/"),
         (("callback", "url"), "http://example.com/" + "x" * 2_048),
         (("callback", "metadata"), []),
@@ -153,6 +153,16 @@ def test_a_required_field_that_is_missing_is_named(api: Api, path: tuple[str, ..
 def test_a_wrong_value_is_named(api: Api, path: tuple[str, ...], value: Any) -> None:
     message = changed(capability_request(), path, value)
     assert pointers(api.post(PATH, message)) == {"/" + "/".join(path)}
+
+
+@pytest.mark.parametrize("url", ["http://10.0.0.1/x", "http://[::ffff:10.0.0.1]/x"])
+def test_a_callback_that_may_not_be_called_refuses_no_work(api: Api, url: str) -> None:
+    reply = enqueue(api, callback={"url": url})
+    assert reply.status == 202
+    path = reply.headers["location"] + "/deliveries"
+    until(lambda: all(one["tries"] for one in api.get(path).json["deliveries"]))
+    tried = api.get(path).json["deliveries"][0]["tries"][0]
+    assert tried["status"] is None and "may not be called" in tried["error"]
 
 
 def test_everything_wrong_is_named_together(api: Api) -> None:
@@ -177,6 +187,11 @@ def test_optional_fields_have_their_defaults(api: Api) -> None:
     record = api.get(api.post(PATH, message).headers["location"]).json
     assert record["callback"] == {"url": "https://example.com/x", "metadata": {}}
     assert record["requested_by"] == {"system": "small", "user": None, "metadata": {}}
+
+
+def test_a_callback_that_may_not_be_called_refuses_nothing(api: Api) -> None:
+    for url in ("http://10.0.0.1/x", "http://[::ffff:10.0.0.1]/x", "http://127.0.0.1:22/"):
+        assert enqueue(api, callback={"url": url}).status == 202
 
 
 def test_unknown_keys_are_ignored(api: Api) -> None:

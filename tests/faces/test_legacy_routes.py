@@ -112,7 +112,7 @@ def test_assets_are_looked_at_before_the_clip_is_taken(api: Api, assets: str) ->
         ("hashtags", "a"),
         ("hashtags", [5]),
         ("cover_image_path", "ftp://127.0.0.1/c.png"),
-        ("callback_url", "http://10.0.0.1/"),
+        ("callback_url", "http://10.1/"),
         ("scheduling_hint", "tomorrow"),
         ("scheduling_hint", 5),
         ("metadata", []),

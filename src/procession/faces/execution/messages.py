@@ -64,7 +64,7 @@ class RequestedBy(Struct, frozen=True):
     """Who asks; `system` is part of the idempotency key, `metadata` is an object."""
 
     system: Id
-    user: Id | None = None
+    user: Word | None = None
     metadata: JsonObject = field(default_factory=_nothing)
 
 
