@@ -28,7 +28,7 @@ FINGERPRINT_BYTES = 16
 CREATED_ERRORS = (401, 403, 404, 409, 413, 422, 429, 500, 503)
 
 CheckUrl = Callable[[str, str], CallbackTarget]
-"""The guard's: URL and field to what it names. Raises Invalid."""
+"""URL and pointer to what a well-formed URL names. Raises Invalid."""
 
 _encode = Encoder().encode
 
