@@ -271,7 +271,9 @@ async def _finish(engine: Engine, caller: Caller, agent_id: str, result: Result)
         process_id = await _process_of(engine, result.item_id)
         changing = engine.ledger.change(process_id, decide, (result.item_id,))
         if result.output:
-            change, _ = await asyncio.gather(changing, _keep_output(engine, process_id, result))
+            change, _ = await asyncio.gather(
+                changing, _keep_output(engine, caller, agent_id, result)
+            )
         else:
             change = await changing
     except Refused as refused:
@@ -281,15 +283,21 @@ async def _finish(engine: Engine, caller: Caller, agent_id: str, result: Result)
     return FinishAnswer(result.item_id, result.attempt, True)
 
 
-async def _keep_output(engine: Engine, process_id: str, result: Result) -> None:
+async def _keep_output(engine: Engine, caller: Caller, agent_id: str, result: Result) -> None:
+    """Keep what the item's own latest run printed; nobody else can write there."""
     text = result.output.encode()[-OUTPUT_BYTES_MAX:].decode(errors="replace")
 
     async def run(turn: Turn) -> None:
+        item = (await turn.store.items([result.item_id])).get(result.item_id)
+        if item is None or item.tenant_id != caller.tenant_id:
+            return
+        if (item.agent_id, item.attempt) != (agent_id, result.attempt):
+            return
         await turn.store.connection.execute(
             "put_output",
             item_id=result.item_id,
             attempt=result.attempt,
-            process_id=process_id,
+            process_id=item.process_id,
             text=text.replace("\0", "\ufffd"),
             truncated=int(result.output_truncated or len(text) < len(result.output)),
         )
