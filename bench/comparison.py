@@ -13,8 +13,8 @@ from bench.load import Round, get_round, need_wrk, post_round
 from bench.options import Options, Row, Table
 from bench.wanted import body, body_text
 
-CONNECTIONS = (1, 16, 64)
-READABLE = 1_000
+CONNECTIONS, CONNECTIONS_QUICK = (1, 16, 64), (16,)
+READABLE, READABLE_QUICK = 1_000, 50
 WARMUP_S = 1.0
 
 Load = Callable[[Server, int, float], Round]
@@ -52,7 +52,8 @@ def reads(options: Options) -> Table:
     folder = options.folder / "reads"
     folder.mkdir()
     with three_servers(folder) as servers:
-        files = {name: readable(server, folder) for name, server in servers.items()}
+        count = READABLE_QUICK if options.quick else READABLE
+        files = {name: readable(server, folder, count) for name, server in servers.items()}
 
         def load(server: Server, connections: int, s: float) -> Round:
             return get_round(server, files[server.name], connections=connections, s=s)
@@ -60,11 +61,11 @@ def reads(options: Options) -> Table:
         return Table("Reads by id", READS, compare(servers, load, options))
 
 
-def readable(server: Server, folder: Path) -> Path:
+def readable(server: Server, folder: Path, count: int) -> Path:
     """A file of the ids of processes this server has just accepted."""
     answers = [
         json_id(call(server, "/capability-requests/enqueue", body(f"read-{number}")))
-        for number in range(READABLE)
+        for number in range(count)
     ]
     file = folder / f"{server.name}.ids"
     file.write_text("\n".join(answers) + "\n")
@@ -82,10 +83,10 @@ def compare(servers: dict[str, Server], load: Load, options: Options) -> list[Ro
     """Every server at every number of connections, once a round, in turn."""
     rounds: dict[tuple[int, str], list[Round]] = {}
     for number in range(options.rounds):
-        for connections in CONNECTIONS:
+        for connections in CONNECTIONS_QUICK if options.quick else CONNECTIONS:
             for name, server in servers.items():
                 with alone(server, servers):
-                    if number == 0:
+                    if number == 0 and not options.quick:
                         load(server, connections, WARMUP_S)
                     measured = load(server, connections, options.seconds)
                 rounds.setdefault((connections, name), []).append(measured)

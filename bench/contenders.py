@@ -52,11 +52,15 @@ def start_constant(folder: Path, answers: dict[str, str]) -> Server:
 
 @contextmanager
 def three_servers(folder: Path) -> Generator[dict[str, Server], None, None]:
-    """All three; the constant one repeats what ours really answers."""
+    """All three; the constant one repeats what ours really answers.
+
+    Raises BenchFailed when the naive one does not answer the same.
+    """
     with ExitStack() as stack:
         ours = stack.enter_context(start_ours(folder))
         naive = stack.enter_context(start_naive(folder))
         answers = real_answers(ours)
+        must_be_alike(answers, real_answers(naive))
         constant = stack.enter_context(start_constant(folder, answers))
         yield {server.name: server for server in (ours, constant, naive)}
 
@@ -66,6 +70,24 @@ def real_answers(server: Server) -> dict[str, str]:
     accepted = call(server, "/capability-requests/enqueue", body("the-first-of-all"))
     record = call(server, f"/processes/{json.loads(accepted)['process_id']}")
     return {"post": accepted, "get": record}
+
+
+def must_be_alike(ours: dict[str, str], naive: dict[str, str]) -> None:
+    """Raises BenchFailed when an answer has other keys, or another size by more than a tenth."""
+    for verb, text in ours.items():
+        keys, others = keys_of(json.loads(text)), keys_of(json.loads(naive[verb]))
+        if keys != others:
+            raise BenchFailed(f"naive answers a {verb} otherwise: {sorted(keys ^ others)}")
+        if not 0.9 < len(text) / len(naive[verb]) < 1.1:
+            raise BenchFailed(f"naive answers a {verb} of another size: {naive[verb]}")
+
+
+def keys_of(answer: Any, path: str = "") -> set[str]:
+    """Every key of an answer, with the keys it lies under."""
+    if not isinstance(answer, dict):
+        return set()
+    own = {f"{path}/{key}" for key in answer}
+    return own.union(*(keys_of(value, f"{path}/{key}") for key, value in answer.items()))
 
 
 def call(

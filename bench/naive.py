@@ -2,9 +2,9 @@
 
 As its manuals show it, in its lean form: typed models in and out, SQLAlchemy's Core and not its
 slower ORM, a pooled connection a request, the unique key guarded by the database, process, item
-and event rows inserted, commit, answer. SQLite as
-durable as the product's: WAL, synchronous=FULL, `BEGIN IMMEDIATE` for writers so that none fails
-for a stale snapshot. It writes no callbacks and checks no tokens, which is to its advantage.
+and event rows inserted, commit, answer. SQLite as durable as the product's: WAL,
+synchronous=FULL, `BEGIN IMMEDIATE` for writers so that none fails for a stale snapshot. It writes
+no callbacks, checks no tokens and does not look up why something waits: all to its advantage.
 `BENCH_DATABASE` names the file.
 """
 
@@ -151,6 +151,7 @@ class Accepted(BaseModel):
 
 
 class RecordTarget(BaseModel):
+    routing: str
     account_id: str | None
     phone_id: str | None
 
@@ -163,6 +164,11 @@ class Timestamps(BaseModel):
     retrying_at: datetime | None
     cancel_requested_at: datetime | None
     finished_at: datetime | None
+
+
+class WaitReason(BaseModel):
+    reason: str
+    position: int | None
 
 
 class LinkedIds(BaseModel):
@@ -184,7 +190,7 @@ class Record(BaseModel):
     linked_ids: LinkedIds
     partial_progress: dict[str, Any]
     version: int
-    wait_reason: str | None
+    wait_reason: WaitReason | None
 
 
 @asynccontextmanager
@@ -308,7 +314,9 @@ async def get(process_id: str, connection: Annotated[AsyncConnection, Depends(re
         process_type=process.process_type,
         request_id=process.request_id,
         status=process.status,
-        target=RecordTarget(account_id=process.account_id, phone_id=process.phone_id),
+        target=RecordTarget(
+            routing=request.target.routing, account_id=process.account_id, phone_id=process.phone_id
+        ),
         requested_by=request.requested_by,
         callback=request.callback,
         result=process.result,
@@ -320,5 +328,5 @@ async def get(process_id: str, connection: Annotated[AsyncConnection, Depends(re
         ),
         partial_progress={},
         version=process.version,
-        wait_reason=None,
+        wait_reason=WaitReason(reason="no_agent", position=None),
     )
