@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from procession.commands import agent, serve, simulate, token
+from procession.commands import agent, doctor, fleet, process, serve, simulate, submit, token, watch
 from procession.commands.options import show_help_when_alone
 from procession.commands.outcome import REFUSED, CommandFailed, complain
 
@@ -29,7 +29,7 @@ def make_app() -> typer.Typer:
         pretty_exceptions_enable=False,
     )
     app.callback(invoke_without_command=True)(_root)
-    for commands in (serve, agent, simulate, token):
+    for commands in (serve, agent, simulate, token, fleet, submit, watch, process, doctor):
         commands.register(app)
     return app
 

@@ -25,10 +25,10 @@ HELPS = {
     "server": "Address of the server.",
     "token": "A token with the scope `worker`; better given as PROCESSION_TOKEN.",
     "agent_id": "Its name; two agents must not share one.",
-    "state_dir": "Where its lock, spool and runs live; ~/.local/state/procession/agent-<id>.",
-    "adb_path": "The adb program; the one that comes with adbutils.",
+    "state_dir": "Where its lock, spool and runs live; else ~/.local/state/procession/agent-<id>.",
+    "adb_path": "The adb program; else the one adbutils finds.",
     "adb_port": "Port of the adb server on this machine.",
-    "phones": "Serials to use, comma-separated; every phone that adb shows.",
+    "phones": "Serials to use, comma-separated; else every phone that adb shows.",
     "lanes_without_phone": "Phone ids for lanes without a device, comma-separated.",
     "fence": "Whether a run goes on while the server is down (`reachable`) or never (`always`).",
     "outage_ms_max": "How long a server that is down may be waited for while runs go on.",
@@ -52,7 +52,7 @@ def register(app: typer.Typer) -> None:
 def agent(
     *, log_format: LogFormatOption = "auto", log_level: LogLevelOption = "info", **given: Any
 ) -> None:
-    """Run work on the phones of this machine until SIGTERM or Ctrl-C; runs may end first."""
+    """Run work on phones near it. Ends at SIGTERM or Ctrl-C, once its runs have ended."""
     settings = agent_settings(given)
     from procession.agent.adbserver import AdbUnreachable
     from procession.agent.life import AlreadyRunning, OrphansRemain

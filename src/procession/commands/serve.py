@@ -29,7 +29,7 @@ def register(app: typer.Typer) -> None:
 
 
 def serve(*, json: JsonOption = False, log_format: LogFormatOption = "auto", **given: Any) -> None:
-    """Run the server until SIGTERM or Ctrl-C; prints its address once it answers."""
+    """Run the server. Prints its address once it answers; ends at SIGTERM or Ctrl-C."""
     settings = settings_of(given)
     from procession.commands.logs import start_logging
     from procession.server import run

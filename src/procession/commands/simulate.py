@@ -22,7 +22,7 @@ def simulate(
     phones: Annotated[int, typer.Option(help="How many phones.")] = 1,
     connect: Annotated[bool, typer.Option(help="Connect adb to every phone.")] = True,
     adb_path: Annotated[
-        str, typer.Option(help="The adb program; the one that comes with adbutils.")
+        str, typer.Option(help="The adb program; else the one adbutils finds.")
     ] = "",
     adb_port: Annotated[
         int | None,
@@ -34,7 +34,7 @@ def simulate(
     ] = 0,
     json: JsonOption = False,
 ) -> None:
-    """Run phones made of software until SIGTERM or Ctrl-C; prints where they are."""
+    """Run phones made of software. Prints where they are; ends at SIGTERM or Ctrl-C."""
     import asyncio
 
     from procession.simulator.fleet import AdbRefused
@@ -58,7 +58,7 @@ def simulate(
 
 
 def bundled_adb() -> str:
-    """The adb program that comes with adbutils."""
+    """The adb program: the one on the path, else the one that comes with adbutils."""
     import adbutils
 
     return str(adbutils.adb_path())

@@ -37,7 +37,7 @@ def create(
     tenant: Annotated[str, typer.Option(help="Tenant; made if new.")] = "default",
     namespace: Annotated[str, typer.Option(help="Namespace of what it submits.")] = "default",
     scope: Annotated[
-        list[str] | None, typer.Option(help="What it may do; repeatable; every scope.")
+        list[str] | None, typer.Option(help="What it may do; repeatable; else every scope.")
     ] = None,
     json: JsonOption = False,
 ) -> None:
