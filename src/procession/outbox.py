@@ -10,17 +10,18 @@ from msgspec.structs import replace
 
 from procession.caller import Caller
 from procession.core.errors import NotFound
-from procession.core.process import Process
+from procession.core.states import ItemState
 from procession.engine import Engine
 from procession.operations import Sight, find, sight
 from procession.store.connection import Row
-from procession.store.rows import standing_of, text_of
-from procession.store.turn import Turn
-from procession.webhooks.delivery import Answer, Delivery
-from procession.webhooks.sender import Outcome, Start
+from procession.store.rows import process_of, text_of
+from procession.store.turn import Topic, Turn
+from procession.webhooks.delivery import Answer, Delivery, Outcome, Start
 
 TRIES_KEPT = 20
 ANSWER_CHARS_KEPT = 500
+SENT_AGAIN: Topic = ("deliveries", "again")
+"""Something was sent again by hand: hosts that rest are tried at once."""
 
 BodyOf = Callable[[Sight, str, int], bytes]
 """The body of a callback: the record, the milestone, when it was emitted (ms)."""
@@ -46,72 +47,88 @@ class StoredOutbox:
         self._engine = engine
         self._body_of = body_of
 
-    async def due(self, now_ms: int, limit: int, busy: frozenset[str]) -> list[Delivery]:
-        found = await self._engine.store.connection.fetch(
-            "due_deliveries", now_ms=now_ms, limit=limit, busy=sorted(busy)
-        )
-        deliveries = []
-        for row in found:
-            process = await self._engine.store.process(row[1])
-            if process is not None:
-                deliveries.append(await self._delivery(row, process))
-        return deliveries
+    async def origins(self, after: str, limit: int) -> list[tuple[str, int]]:
+        fetch = self._engine.store.connection.fetch
+        return [(row[0], row[1]) for row in await fetch("due_origins", after=after, limit=limit)]
 
-    async def _delivery(self, row: Row, process: Process) -> Delivery:
-        delivery_id, process_id, seq, origin, attempt, milestone, at_ms, standing = row
-        then = replace(process, version=seq, standing=standing_of(standing))
-        seen = replace(await sight(self._engine, then), wait_reason=None)
+    async def due(self, origin: str, now_ms: int, limit: int) -> list[Delivery]:
+        found = await self._engine.store.connection.fetch(
+            "due_deliveries", origin=origin, now_ms=now_ms, limit=limit
+        )
+        return [await self._delivery(row, origin) for row in found]
+
+    async def _delivery(self, row: Row, origin: str) -> Delivery:
+        delivery_id, attempt, due_ms, milestone, at_ms = row[12:]
+        process = process_of(row)
+        seen = Sight(process, [], None)
+        if process.count(ItemState.COMPLETED):
+            seen = replace(await sight(self._engine, process), wait_reason=None)
         return Delivery(
             delivery_id=delivery_id,
-            process_id=process_id,
-            seq=seq,
+            process_id=process.process_id,
+            seq=process.version,
             attempt=attempt,
             url=process.request.callback_url,
             origin=origin,
             milestone=milestone,
             body=self._body_of(seen, milestone, at_ms),
             emitted_ms=at_ms,
+            due_ms=due_ms,
         )
 
-    async def begin(self, starts: Sequence[Start], now_ms: int) -> set[int]:
+    async def begin(self, starts: Sequence[Start]) -> set[int]:
         async def run(turn: Turn) -> set[int]:
             begun = set()
             for start in starts:
+                delivery = start.delivery
                 ours = await turn.store.connection.execute(
                     "begin_delivery",
-                    delivery_id=start.delivery_id,
-                    attempt_before=start.attempt,
-                    due_ms=start.next_ms,
+                    delivery_id=delivery.delivery_id,
+                    attempt=delivery.attempt,
+                    due_ms=delivery.due_ms,
+                    next_ms=start.next_ms,
                 )
                 if ours:
-                    begun.add(start.delivery_id)
+                    begun.add(delivery.delivery_id)
             return begun
 
         return await self._engine.ledger.errand(run)
 
-    async def record(self, outcomes: Sequence[Outcome], now_ms: int) -> None:
+    async def record(
+        self, outcomes: Sequence[Outcome], now_ms: int, untried: Sequence[Delivery] = ()
+    ) -> None:
         async def run(turn: Turn) -> None:
-            for outcome in outcomes:
-                await _record(turn, outcome, now_ms)
+            await _record(turn, outcomes, now_ms)
+            for delivery in untried:
+                await turn.store.connection.execute(
+                    "release_delivery",
+                    delivery_id=delivery.delivery_id,
+                    attempt=delivery.attempt,
+                    due_ms=delivery.due_ms,
+                )
 
         await self._engine.ledger.errand(run)
 
 
-async def _record(turn: Turn, outcome: Outcome, now_ms: int) -> None:
+async def _record(turn: Turn, outcomes: Sequence[Outcome], now_ms: int) -> None:
     connection = turn.store.connection
-    delivery_id, attempt = outcome.delivery_id, outcome.attempt
-    found = await connection.fetch("delivery_tries", delivery_id=delivery_id, attempt=attempt)
-    if not found:
-        return
-    tries = [*decode(found[0][0]), _try_of(outcome.answer, attempt, now_ms)][-TRIES_KEPT:]
-    await connection.execute(
-        "record_delivery",
-        delivery_id=delivery_id,
-        attempt=attempt,
-        state=outcome.state.value,
-        due_ms=outcome.next_ms,
-        tries=text_of(tries),
-    )
+    ids = [outcome.delivery_id for outcome in outcomes]
+    found = await connection.fetch("delivery_tries", delivery_ids=ids)
+    logs = {(delivery_id, attempt): tries for delivery_id, attempt, tries in found}
+    for outcome in outcomes:
+        delivery_id, attempt = outcome.delivery_id, outcome.attempt
+        log = logs.get((delivery_id, attempt))
+        if log is None:
+            continue
+        tries = [*decode(log), _try_of(outcome.answer, attempt, now_ms)][-TRIES_KEPT:]
+        await connection.execute(
+            "record_delivery",
+            delivery_id=delivery_id,
+            attempt=attempt,
+            state=outcome.state.value,
+            due_ms=outcome.next_ms,
+            tries=text_of(tries),
+        )
 
 
 def _try_of(answer: Answer, attempt: int, now_ms: int) -> dict[str, Any]:
@@ -143,6 +160,6 @@ async def resend(engine: Engine, caller: Caller, process_id: str, delivery_id: i
             "resend_delivery", **values
         ):
             raise NotFound
-        turn.topics.add(("deliveries",))
+        turn.topics.add(SENT_AGAIN)
 
     await engine.ledger.errand(run)

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from procession.webhooks.delivery import Delivery, DeliveryState
-from procession.webhooks.sender import Outcome, Start
+from procession.webhooks.delivery import Delivery, DeliveryState, Outcome, Start
 
 
 @dataclass
@@ -22,53 +21,74 @@ class DictOutbox:
         self.rows: dict[int, Row] = {}
         self.outcomes: list[Outcome] = []
         self.starts: list[Start] = []
+        self.released: list[int] = []
         self.calls = 0
 
-    def add(self, url: str, seq: int = 1, process_id: str = "p1", next_ms: int = 0) -> int:
+    def add(
+        self,
+        url: str,
+        seq: int = 1,
+        process_id: str = "p1",
+        next_ms: int = 0,
+        origin: str | None = None,
+    ) -> int:
         number = len(self.rows) + 1
-        origin = url if "://" not in url else "/".join(url.split("/", 3)[:3])
+        origin = origin or "/".join(url.split("/", 3)[:3])
         body = f'{{"seq":{seq}}}'.encode()
-        delivery = Delivery(number, process_id, seq, 0, url, origin, "accepted", body, next_ms)
+        delivery = Delivery(
+            number, process_id, seq, 0, url, origin, "accepted", body, next_ms, next_ms
+        )
         self.rows[number] = Row(delivery, next_ms)
         return number
 
-    async def due(self, now_ms: int, limit: int, busy: frozenset[str]) -> list[Delivery]:
+    def waiting(self) -> list[Row]:
+        return [row for row in self.rows.values() if row.state == DeliveryState.PENDING]
+
+    async def origins(self, after: str, limit: int) -> list[tuple[str, int]]:
         self.calls += 1
+        heads: dict[str, int] = {}
+        for row in self.waiting():
+            origin = row.delivery.origin
+            heads[origin] = min(row.next_ms, heads.get(origin, row.next_ms))
+        return sorted(head for head in heads.items() if head[0] > after)[:limit]
+
+    async def due(self, origin: str, now_ms: int, limit: int) -> list[Delivery]:
         rows = [
             row
-            for row in self.rows.values()
-            if row.state == DeliveryState.PENDING
-            and row.next_ms <= now_ms
-            and row.delivery.origin not in busy
+            for row in self.waiting()
+            if row.next_ms <= now_ms
+            and row.delivery.origin == origin
             and not self._is_behind(row, now_ms)
         ]
-        rows.sort(key=lambda row: (row.next_ms, row.delivery.process_id, row.delivery.seq))
-        return [row.delivery for row in rows[:limit]]
+        rows.sort(key=lambda row: (row.next_ms, row.delivery.delivery_id))
+        return [replace(row.delivery, due_ms=row.next_ms) for row in rows[:limit]]
 
     def _is_behind(self, row: Row, now_ms: int) -> bool:
         return any(
-            other.state == DeliveryState.PENDING
-            and other.recorded == 0
+            other.recorded == 0
             and other.delivery.attempt == 1
             and other.next_ms > now_ms
             and other.delivery.seq < row.delivery.seq
-            and other.delivery.process_id == row.delivery.process_id
-            and other.delivery.url == row.delivery.url
-            for other in self.rows.values()
+            for other in self.waiting()
+            if other.delivery.process_id == row.delivery.process_id
         )
 
-    async def begin(self, starts: Sequence[Start], now_ms: int) -> set[int]:
+    async def begin(self, starts: Sequence[Start]) -> set[int]:
         ours: set[int] = set()
         for start in starts:
-            row = self.rows[start.delivery_id]
-            if row.state == DeliveryState.PENDING and row.delivery.attempt == start.attempt:
-                row.delivery = replace(row.delivery, attempt=start.attempt + 1)
+            asked = start.delivery
+            row = self.rows[asked.delivery_id]
+            as_read = (row.delivery.attempt, row.next_ms) == (asked.attempt, asked.due_ms)
+            if row.state == DeliveryState.PENDING and as_read:
+                row.delivery = replace(row.delivery, attempt=asked.attempt + 1)
                 row.next_ms = start.next_ms
                 self.starts.append(start)
-                ours.add(start.delivery_id)
+                ours.add(asked.delivery_id)
         return ours
 
-    async def record(self, outcomes: Sequence[Outcome], now_ms: int) -> None:
+    async def record(
+        self, outcomes: Sequence[Outcome], now_ms: int, untried: Sequence[Delivery] = ()
+    ) -> None:
         for outcome in outcomes:
             row = self.rows[outcome.delivery_id]
             if row.state == DeliveryState.PENDING and row.delivery.attempt == outcome.attempt:
@@ -76,3 +96,9 @@ class DictOutbox:
                 row.recorded += 1
                 row.next_ms = outcome.next_ms if outcome.next_ms is not None else row.next_ms
                 self.outcomes.append(outcome)
+        for delivery in untried:
+            row = self.rows[delivery.delivery_id]
+            if row.delivery.attempt == delivery.attempt + 1:
+                row.delivery = replace(row.delivery, attempt=delivery.attempt)
+                row.next_ms = delivery.due_ms
+                self.released.append(delivery.delivery_id)

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from callback_receiver import GUARD, Receiver
 from dict_outbox import DictOutbox
 
-from procession.webhooks.delivery import STANDARD, Schedule
-from procession.webhooks.sender import Limits, Outcome, Sender
+from procession.webhooks.delivery import STANDARD, Outcome, Schedule
+from procession.webhooks.sender import Sender
 from procession.webhooks.signing import Secret
+from procession.webhooks.visit import Limits
 
 NOW_MS = int(time.time() * 1_000)
 S, H = 1_000, 3_600_000

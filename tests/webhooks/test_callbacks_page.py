@@ -8,8 +8,9 @@ from standardwebhooks import WebhookVerificationError
 
 from procession.webhooks.delivery import STANDARD
 from procession.webhooks.guard import URL_CHARS_MAX
-from procession.webhooks.sender import LOST_MARGIN_MS, Limits
+from procession.webhooks.hosts import BATCH_MAX, REST_MS_MAX, REST_MS_MIN
 from procession.webhooks.signing import parse_secrets, sign
+from procession.webhooks.visit import LOST_MARGIN_MS, Limits
 
 PAGE = (Path(__file__).parents[2] / "docs" / "callbacks.md").read_text()
 SECRET = "whsec_c2VjcmV0LW9mLXRoZS1wYWdl"
@@ -61,5 +62,9 @@ def test_the_pages_bounds_are_the_real_ones() -> None:
     assert f"no answer within {limits.total_ms // 1000} s" in PAGE
     assert f"no connection within {limits.connect_ms // 1000} s" in PAGE
     assert f"must be over ({(limits.total_ms + LOST_MARGIN_MS) // 1000} s)" in PAGE
+    assert f"rests for {REST_MS_MIN / 1000} s" in PAGE
+    assert f"up to {REST_MS_MAX // 1000} s" in PAGE
+    assert f"up to {BATCH_MAX} at once" in PAGE
+    assert f"within {limits.batch_ms_max // 1000} s" in PAGE
     assert f"at most {URL_CHARS_MAX:,} characters" in PAGE
     assert f"first {limits.answer_bytes_max // 1024} KiB" in PAGE

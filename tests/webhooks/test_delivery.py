@@ -34,7 +34,8 @@ failures = st.one_of(st.none(), st.integers(100, 599)).filter(
 
 
 def delivery(attempt: int = 0) -> Delivery:
-    return Delivery(1, "p1", 3, attempt, "http://a/", "http://a:80", "accepted", b"{}", NOW_MS)
+    url, origin = "http://a/", "http://a:80"
+    return Delivery(1, "p1", 3, attempt, url, origin, "accepted", b"{}", NOW_MS, NOW_MS)
 
 
 def answer(status: int | None, asked_ms: int | None = None) -> Answer:

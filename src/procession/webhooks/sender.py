@@ -1,4 +1,4 @@
-"""Sends what the outbox holds: each host in turn, no host waiting for another.
+"""Sends what the outbox holds: many hosts at the same time, no host waiting for another.
 
 A delivery's next try is written before its POST. A server that dies in between has therefore
 already planned the repeat, and a second server running the same loop is refused the same try.
@@ -6,98 +6,39 @@ already planned the repeat, and a second server running the same loop is refused
 
 import asyncio
 import ssl
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Self
 
 import structlog
 from aiohttp import ClientSession
 
-from procession.webhooks.delivery import (
-    STANDARD,
-    Answer,
-    Delivery,
-    DeliveryState,
-    Schedule,
-    next_attempt,
-    next_if_lost,
-)
-from procession.webhooks.guard import AddressGuard
+from procession.webhooks.delivery import STANDARD, Answer, Delivery, Schedule
+from procession.webhooks.guard import AddressGuard, Target
+from procession.webhooks.hosts import Hosts
 from procession.webhooks.post import post
 from procession.webhooks.session import open_session
 from procession.webhooks.signing import Secret, sign
+from procession.webhooks.visit import Limits, Outbox, Visitor
 
-# Added to the longest possible try before anybody may take it for lost.
-LOST_MARGIN_MS = 5_000
+# While requests wait, callbacks pause this many times as long as they take.
+PAUSE_TIMES = 3
+PAUSE_S_MAX = 0.5
+TARGETS_KEPT_MAX = 1_024
 
 _log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
-    """A try about to begin. `attempt` is the count before it: the outbox writes `attempt + 1`."""
-
-    delivery_id: int
-    attempt: int
-    next_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What came of try number `attempt`; `next_ms` is None exactly when `state` is final."""
-
-    delivery_id: int
-    attempt: int
-    state: DeliveryState
-    next_ms: int | None
-    answer: Answer
-
-
-class Outbox(Protocol):
-    """Where deliveries wait: a table written together with the events that cause them."""
-
-    async def due(self, now_ms: int, limit: int, busy: frozenset[str]) -> list[Delivery]:
-        """Return pending deliveries with `next_ms <= now_ms` whose origin is not in `busy`.
-
-        Ordered by `next_ms`, then process and `seq`. Left out: a delivery while an earlier one of
-        the same process and URL is in its first try (attempt 1, nothing recorded, `next_ms` still
-        ahead), so that milestones do not overtake each other; once that try has failed, or is
-        lost, it no longer holds the later ones up.
-        """
-        ...
-
-    async def begin(self, starts: Sequence[Start], now_ms: int) -> set[int]:
-        """Write `attempt + 1` and `next_ms`; return the ids for which that was possible.
-
-        Only where the row is still pending and its attempt equals `Start.attempt`.
-        """
-        ...
-
-    async def record(self, outcomes: Sequence[Outcome], now_ms: int) -> None:
-        """Write state, next time and the answer where the row's attempt is still the outcome's."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """The bounds of sending; `hosts_max` is how many hosts are sent to at the same time."""
-
-    total_ms: int = 10_000
-    connect_ms: int = 5_000
-    answer_bytes_max: int = 4_096
-    hosts_max: int = 64
-    page_max: int = 256
-    queue_max: int = 32
-    idle_ms: int = 1_000
-    close_ms: int = 3_000
+def _never() -> bool:
+    return False
 
 
 class Sender:
     """Takes due deliveries out of `outbox` and posts them; use it as an async context manager.
 
-    `secrets`: newest first. `chance`: gives a number in [0, 1) for jitter. `tls`: the authorities
-    to trust instead of the system's.
+    `secrets`: newest first. `chance`: gives a number in [0, 1) for jitter. `busy`: whether there
+    is something more urgent to do; `pause` waits that many seconds then. `tls`: the authorities to
+    trust instead of the system's.
     """
 
     def __init__(
@@ -109,18 +50,33 @@ class Sender:
         secrets: Sequence[Secret] = (),
         schedule: Schedule = STANDARD,
         limits: Limits | None = None,
+        busy: Callable[[], bool] = _never,
+        pause: Callable[[float], Awaitable[object]] = asyncio.sleep,
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self._outbox = outbox
         self._guard = guard
-        self._chance = chance
         self._secrets = tuple(secrets)
-        self._schedule = schedule
         self._limits = limits or Limits()
+        self._busy = busy
+        self._pause = pause
         self._tls = tls
         self._session: ClientSession | None = None
-        self._hosts: dict[str, asyncio.Task[int]] = {}
+        self._visitor = Visitor(
+            outbox,
+            self._post,
+            chance=chance,
+            schedule=schedule,
+            limits=self._limits,
+            give_way=self._give_way,
+        )
+        self._hosts = Hosts()
+        self._visits: dict[str, asyncio.Task[int]] = {}
+        self._targets: dict[str, Target] = {}
         self._woken = asyncio.Event()
+        self._unseen: set[str] = set()
+        self._after = ""
+        self._is_cut_short = False
         self._closing = False
 
     async def __aenter__(self) -> Self:
@@ -145,25 +101,36 @@ class Sender:
         """Tell `run` that something may be due. A hint: a lost one costs `idle_ms`."""
         self._woken.set()
 
+    def lift_rests(self) -> None:
+        """Try silent hosts again now: somebody expects them to be back."""
+        self._hosts.lift()
+        self.kick()
+
     async def step(self, now_ms: int) -> int:
-        """Make one whole pass and wait for its end; return how many tries were made."""
-        started, _ = await self._start(now_ms)
+        """Visit every host that has something due, wait for the end; return the tries made."""
+        started, has_more = await self._look(now_ms)
+        while has_more:
+            more, has_more = await self._look(now_ms)
+            started += more
         return sum(await asyncio.gather(*started))
 
     async def run(self, clock: Callable[[], int]) -> None:
         """Send what falls due until `close` is called. `clock` gives the time in ms.
 
-        Waits for no host: a pass only starts the hosts that are idle. Outlives an outbox that
-        fails for a while.
+        Waits for no host: a look only starts visits to hosts that have none. Outlives an outbox
+        that fails for a while.
         """
+        loop = asyncio.get_running_loop()
         while not self._closing:
             self._woken.clear()
+            began_s = loop.time()
             try:
-                started, is_full = await self._start(clock())
+                _, has_more = await self._look(clock())
             except Exception:
                 _log.exception("callbacks_not_read")
-                started, is_full = [], False
-            if not (started and is_full):
+                has_more = False
+            await self._give_way(loop.time() - began_s)
+            if not has_more:
                 await self._sleep()
 
     async def close(self) -> None:
@@ -171,9 +138,9 @@ class Sender:
 
         What is cut off is tried again at the time that was written before it began.
         """
-        self._closing = True
+        self._closing = self._visitor.closing = True
         self.kick()
-        tasks = list(self._hosts.values())
+        tasks = list(self._visits.values())
         if tasks:
             _, late = await asyncio.wait(tasks, timeout=self._limits.close_ms / 1_000)
             for task in late:
@@ -183,89 +150,56 @@ class Sender:
             await self._session.close()
             self._session = None
 
-    async def _start(self, now_ms: int) -> tuple[list[asyncio.Task[int]], bool]:
-        """Begin with every idle host that has something due; say whether there may be more."""
-        started: list[asyncio.Task[int]] = []
-        if self._closing or len(self._hosts) >= self._limits.hosts_max:
-            return started, False
-        page = self._limits.page_max
-        found = await self._outbox.due(now_ms, page, frozenset(self._hosts))
-        for origin, queue in _by_origin(found):
-            if self._closing or len(self._hosts) >= self._limits.hosts_max:
-                break
-            if origin not in self._hosts:
-                started.append(self._start_host(origin, queue[: self._limits.queue_max], now_ms))
-        return started, len(found) >= page
+    async def _look(self, now_ms: int) -> tuple[list[asyncio.Task[int]], bool]:
+        """Look through one page of hosts and visit those with something due.
 
-    def _start_host(
-        self, origin: str, queue: Sequence[Delivery], now_ms: int
-    ) -> "asyncio.Task[int]":
-        task = asyncio.create_task(self._serve(queue, now_ms), name=f"callbacks to {origin}")
-        self._hosts[origin] = task
-        task.add_done_callback(lambda done: self._finished(origin, done))
+        Says whether to look on at once. The next look goes on where this one ended, so that all
+        hosts have their turn however few places there are.
+        """
+        started: list[asyncio.Task[int]] = []
+        page_max = self._limits.page_max
+        if self._closing or len(self._visits) >= self._limits.hosts_max:
+            return started, False
+        found = await self._outbox.origins(self._after, page_max)
+        for origin, due_ms in found:
+            if self._closing or len(self._visits) >= self._limits.hosts_max:
+                self._is_cut_short = True
+                return started, False
+            self._after = origin
+            if due_ms > now_ms or self._hosts.is_resting(origin, now_ms):
+                continue
+            if origin in self._visits:
+                self._unseen.add(origin)
+            else:
+                started.append(self._visit(origin, now_ms))
+        if len(found) >= page_max:
+            return started, True
+        again, self._is_cut_short, self._after = self._is_cut_short, False, ""
+        return started, again
+
+    def _visit(self, origin: str, now_ms: int) -> "asyncio.Task[int]":
+        visit = self._visitor.visit(origin, self._hosts.of(origin), now_ms)
+        task = asyncio.create_task(visit, name=f"callbacks to {origin}")
+        self._visits[origin] = task
+        task.add_done_callback(lambda done: self._visited(origin, done))
         return task
 
-    def _finished(self, origin: str, task: "asyncio.Task[int]") -> None:
-        del self._hosts[origin]
+    def _visited(self, origin: str, task: "asyncio.Task[int]") -> None:
+        del self._visits[origin]
         error = None if task.cancelled() else task.exception()
+        is_unseen = origin in self._unseen
+        self._unseen.discard(origin)
         if error is not None:
             _log.error("callbacks_not_sent", origin=origin, exc_info=error)
-        else:
+        elif is_unseen or (not task.cancelled() and task.result()):
+            # Without a try, what is due is in another server's hands: the next look is soon enough.
             self.kick()
-
-    async def _serve(self, queue: Sequence[Delivery], now_ms: int) -> int:
-        """Send one host's deliveries one after the other; return how many tries were made."""
-        loop = asyncio.get_running_loop()
-        begun_s = loop.time()
-        tried = 0
-        foreign: set[tuple[str, str]] = set()
-        for delivery in queue:
-            if self._closing:
-                break
-            line = (delivery.process_id, delivery.url)
-            if line in foreign:
-                continue
-            passed_ms = round((loop.time() - begun_s) * 1_000)
-            if await self._try(delivery, now_ms + passed_ms):
-                tried += 1
-            else:
-                # Another server has this one in hand: what follows it must not overtake it.
-                foreign.add(line)
-        return tried
-
-    async def _try(self, delivery: Delivery, now_ms: int) -> bool:
-        """Make one try; False when it is not ours to make."""
-        if delivery.attempt >= self._schedule.attempts_max:
-            await self._give_up(delivery, now_ms)
-            return False
-        start = self._start_of(delivery, now_ms)
-        if delivery.delivery_id not in await self._outbox.begin([start], now_ms):
-            return False
-        answer = await self._post(delivery, now_ms)
-        done_ms = now_ms + answer.duration_ms
-        state, next_ms = next_attempt(delivery, answer, done_ms, self._chance(), self._schedule)
-        outcome = Outcome(delivery.delivery_id, start.attempt + 1, state, next_ms, answer)
-        await self._outbox.record([outcome], done_ms)
-        return True
-
-    def _start_of(self, delivery: Delivery, now_ms: int) -> Start:
-        lost_ms = self._limits.total_ms + LOST_MARGIN_MS
-        next_ms = next_if_lost(delivery, now_ms, lost_ms, self._chance(), self._schedule)
-        return Start(delivery.delivery_id, delivery.attempt, next_ms)
-
-    async def _give_up(self, delivery: Delivery, now_ms: int) -> None:
-        """End a delivery whose last try was cut off with its server, result unknown."""
-        answer = Answer(None, "the server stopped during the last try", 0)
-        outcome = Outcome(
-            delivery.delivery_id, delivery.attempt, DeliveryState.FAILED, None, answer
-        )
-        await self._outbox.record([outcome], now_ms)
 
     async def _post(self, delivery: Delivery, now_ms: int) -> Answer:
         assert self._session is not None, "the sender is used inside `async with`"
         return await post(
             self._session,
-            self._guard,
+            self._target,
             delivery.url,
             headers=sign(self._secrets, delivery.webhook_id, now_ms // 1_000, delivery.body),
             body=delivery.body,
@@ -273,17 +207,28 @@ class Sender:
             answer_bytes_max=self._limits.answer_bytes_max,
         )
 
+    def _target(self, url: str) -> Target:
+        """What a URL names; kept, as most hosts have one URL. Raises UrlRefused."""
+        target = self._targets.get(url)
+        if target is None:
+            target = self._guard.check_url(url)
+            if len(self._targets) >= TARGETS_KEPT_MAX:
+                self._targets.clear()
+            self._targets[url] = target
+        return target
+
+    async def _give_way(self, took_s: float) -> None:
+        """While there is more urgent work, take at most about a quarter of the time for all hosts.
+
+        A pause is never longer than `PAUSE_S_MAX`: callbacks get slow, they do not stop.
+        """
+        if self._busy():
+            times = PAUSE_TIMES * max(len(self._visits), 1)
+            await self._pause(min(times * took_s, PAUSE_S_MAX))
+
     async def _sleep(self) -> None:
         try:
             async with asyncio.timeout(self._limits.idle_ms / 1_000):
                 await self._woken.wait()
         except TimeoutError:
             return
-
-
-def _by_origin(found: Sequence[Delivery]) -> list[tuple[str, list[Delivery]]]:
-    """Group by host, each group in the order found, hosts with the oldest first."""
-    hosts: dict[str, list[Delivery]] = {}
-    for delivery in found:
-        hosts.setdefault(delivery.origin, []).append(delivery)
-    return list(hosts.items())

@@ -109,7 +109,7 @@ CREATE TABLE delivery (
   CHECK ((due_ms IS NOT NULL) = (state = 'pending'))
 );
 CREATE INDEX delivery_process ON delivery (process_id, seq);
-CREATE INDEX delivery_due ON delivery (due_ms, process_id, seq) WHERE due_ms IS NOT NULL;
+CREATE INDEX delivery_due ON delivery (origin, due_ms) WHERE due_ms IS NOT NULL;
 
 CREATE TABLE account (
   tenant_id INTEGER NOT NULL,
