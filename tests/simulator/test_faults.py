@@ -154,3 +154,17 @@ def test_a_crash_strikes_a_command_that_says_nothing(adb: OwnAdb, phone: Phone) 
     wait_until(lambda: phone.faults.on() == [], "the crash was used up")
     adb.connect(phone)
     assert adb.shell(phone, "true").returncode == 0
+
+
+def test_clearing_another_fault_does_not_end_a_reboot() -> None:
+    now = [0.0]
+    phone = Phone("phone_01", 1, lambda: now[0], lambda: 0.0)
+    phone.faults.set(Fault.LOW_BATTERY)
+    phone.faults.set(Fault.REBOOT, 10)
+    phone.faults.clear(Fault.LOW_BATTERY)
+    assert (phone.is_reachable, phone.uptime_s) == (False, 0)
+    now[0] = 10.5
+    assert (phone.is_reachable, phone.uptime_s) == (True, 0.5)
+    assert phone.property("sys.boot_completed") == "0"
+    now[0] = 11.0
+    assert phone.property("sys.boot_completed") == "1"

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from procession.simulator.commands import COMMANDS
 from procession.simulator.phone import Phone
 from procession.simulator.session import Session
 
@@ -45,6 +46,32 @@ def test_any_line_ends_with_an_exit_code(text: str) -> None:
     assert 0 <= code <= 255
 
 
+ARGUMENTS = st.lists(
+    st.one_of(
+        TEXT,
+        st.sampled_from([
+            "-", "--", "-l", "-p", "/sdcard", "/sdcard/f", "/", "inf", "nan", "-1", "1e999", "²",
+            "tap", "swipe", "text", "keyevent", "keycombination", "start", "broadcast", "-a", "-d",
+            "-n", "dump", "list", "packages", "get", "put", "global", "fault", "hang", "state",
+            "procession-demo://search?account=[", "http://[", "app.procession.demo", "clear",
+        ]),
+    ),
+    max_size=5,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", sorted(set(COMMANDS) - {"sleep"}))
+@given(arguments=ARGUMENTS)
+def test_no_arguments_break_a_command(name: str, arguments: list[str]) -> None:
+    code, _, _ = ran(shlex.join([name, *arguments]))
+    assert 0 <= code <= 255
+
+
+@pytest.mark.parametrize("seconds", ["nan", "-1", "inf", "", "x"])
+def test_a_sleep_of_no_length_is_refused(seconds: str) -> None:
+    assert ran(f"sleep '{seconds}'")[0] == 1
+
+
 @pytest.mark.parametrize(
     ("line", "code", "stdout"),
     [
@@ -64,6 +91,7 @@ def test_any_line_ends_with_an_exit_code(text: str) -> None:
         ("echo a#b", 0, b"a#b\n"),
         ("echo 'a;b' \"c && d\" e\\;f", 0, b"a;b c && d e;f\n"),
         ("exit 5; echo a", 5, b""),
+        ("exit ²", 0, b""),
         ("false; exit", 1, b""),
         ("ls /nowhere 2>/dev/null || echo none", 0, b"none\n"),
         ("echo a >/dev/null", 0, b""),

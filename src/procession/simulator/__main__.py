@@ -10,6 +10,8 @@ import sys
 from procession.simulator.fleet import AdbRefused
 from procession.simulator.serve import serve
 
+INTERRUPTED = 130
+
 
 def main() -> int:
     """Read the options, serve; returns the exit status."""
@@ -32,6 +34,8 @@ def main() -> int:
     except (AdbRefused, OSError, ValueError) as error:
         sys.stderr.write(f"simulator: {error}\n")
         return 1
+    except KeyboardInterrupt:
+        return INTERRUPTED
     return 0
 
 

@@ -46,11 +46,14 @@ class Connection(asyncio.Protocol):
         self._streams: dict[int, tuple[Stream, asyncio.Task[None]]] = {}
         self._last_id = 0
         self._peer: Message | None = None
+        self._aborted = False
         self.is_authorized = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
+        if self._aborted:
+            transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
@@ -66,7 +69,8 @@ class Connection(asyncio.Protocol):
             self.abort()
 
     def abort(self) -> None:
-        """End at once, as when the cable is pulled."""
+        """End at once, as when the cable is pulled; also one that is just being accepted."""
+        self._aborted = True
         if self._transport is not None:
             self._transport.abort()
 

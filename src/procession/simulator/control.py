@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from math import isfinite
 from typing import Any
 
 from procession.simulator.faults import Fault
 from procession.simulator.phone import Phone
 
 LINE_BYTES_MAX = 16 * 1024
+CONNECTIONS_MAX = 64
 
 
 class ControlRefused(Exception):
@@ -23,31 +25,41 @@ class Control:
     def __init__(self, phone: Callable[[str], Phone | None]) -> None:
         self._phone = phone
         self._server: asyncio.Server | None = None
-        self._writers: set[asyncio.StreamWriter] = set()
+        self._stopped = False
+        self._open: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
     async def start(self, host: str, port: int) -> int:
         """Listen; returns the port."""
-        self._server = await asyncio.start_server(self._serve, host, port, limit=LINE_BYTES_MAX)
+        self._server = await asyncio.start_server(self._accept, host, port, limit=LINE_BYTES_MAX)
         bound: int = self._server.sockets[0].getsockname()[1]
         return bound
 
-    async def stop(self) -> None:
+    def stop(self) -> None:
+        """Stop listening and close every connection."""
+        self._stopped = True
         if self._server is not None:
             self._server.close()
-        for writer in list(self._writers):
-            writer.close()
+        for writer in self._open.values():
+            writer.transport.abort()
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._stopped or len(self._open) >= CONNECTIONS_MAX:
+            writer.transport.abort()
+            return
+        task = asyncio.get_running_loop().create_task(self._serve(reader, writer))
+        self._open[task] = writer
+        task.add_done_callback(self._left)
+
+    def _left(self, task: asyncio.Task[None]) -> None:
+        self._open.pop(task).close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._writers.add(writer)
         try:
             while line := await reader.readline():
                 writer.write(json.dumps(self.answer(line)).encode() + b"\n")
                 await writer.drain()
         except (ConnectionError, ValueError):
             return  # gone, or a line over the limit: nothing to tell anybody
-        finally:
-            self._writers.discard(writer)
-            writer.close()
 
     def answer(self, line: bytes) -> dict[str, Any]:
         """The answer to one line: `ok` true with what was asked, or false with `error`."""
@@ -56,7 +68,7 @@ class Control:
             if not isinstance(order, dict):
                 raise ControlRefused("an order is an object")
             return {"ok": True, **self._obey(order)}
-        except (ControlRefused, ValueError) as refused:
+        except (ControlRefused, ValueError, RecursionError) as refused:
             return {"ok": False, "error": str(refused)}
 
     def _obey(self, order: dict[str, Any]) -> dict[str, Any]:
@@ -77,7 +89,9 @@ class Control:
 
 def _number(order: dict[str, Any], key: str) -> float | None:
     value = order.get(key)
-    if value is None or (isinstance(value, int | float) and not isinstance(value, bool)):
+    if value is None:
+        return None
+    if isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value):
         return value
     raise ControlRefused(f"{key} is a number")
 

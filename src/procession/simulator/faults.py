@@ -87,7 +87,8 @@ class Faults:
     def seconds_left(self, fault: Fault) -> float:
         """How long a fault still lasts; 0 when it is off or has no end."""
         setting = self._on.get(fault)
-        return max(0.0, setting.until - self._clock()) if setting and setting.until else 0.0
+        until = None if setting is None else setting.until
+        return 0.0 if until is None else max(0.0, until - self._clock())
 
     def seconds_to_next_end(self) -> float | None:
         """When the next fault ends by itself; None when none will."""

@@ -13,6 +13,8 @@ from procession.simulator.phone import Phone
 
 PHONES_MAX = 2_000
 CONNECTS_AT_ONCE = 8
+TURNS_TO_CLOSE = 10
+ADB_SECONDS_MAX = 30.0
 
 
 class AdbRefused(Exception):
@@ -59,10 +61,13 @@ class Fleet:
         return self.phones
 
     async def stop(self) -> None:
-        """Cut everything."""
-        await self._control.stop()
+        """Cut everything, and wait until it is closed."""
+        self._control.stop()
         for listener in self._listeners:
             await listener.stop()
+        # What is just being accepted is made, refused and closed within a few turns of the loop.
+        for _ in range(TURNS_TO_CLOSE):
+            await asyncio.sleep(0)
 
     def phone(self, serial: str) -> Phone | None:
         return next((phone for phone in self.phones if phone.serial == serial), None)
@@ -83,7 +88,7 @@ class Fleet:
 
 
 async def run_adb(adb_path: str, adb_port: int, *words: str, expect: str) -> None:
-    """Run one adb command. Raises AdbRefused unless it succeeds and says what is expected."""
+    """Run one adb command. Raises AdbRefused unless it soon says what is expected."""
     process = await asyncio.create_subprocess_exec(
         adb_path,
         "-P",
@@ -95,6 +100,13 @@ async def run_adb(adb_path: str, adb_port: int, *words: str, expect: str) -> Non
         # A server started here must not listen for phones on other networks than loopback.
         env={**os.environ, "ADB_MDNS": "0"},
     )
-    output = (await process.communicate())[0].decode(errors="replace").strip()
+    try:
+        async with asyncio.timeout(ADB_SECONDS_MAX):
+            raw, _ = await process.communicate()
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+        raise AdbRefused(f"adb {words[0]} did not end within {ADB_SECONDS_MAX:.0f} s") from None
+    output = raw.decode(errors="replace").strip()
     if process.returncode != 0 or expect not in output:
         raise AdbRefused(output)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+from typing import Any
 
 from procession.simulator.connection import Connection
 from procession.simulator.faults import Fault
 from procession.simulator.phone import Phone
 
 CONNECTIONS_MAX = 16
+BACKLOG = 64
+AGAIN_S = 0.1
 
 
 class Listener:
@@ -17,7 +21,8 @@ class Listener:
     def __init__(self, phone: Phone, host: str, port: int) -> None:
         self._phone, self._host, self._port = phone, host, port
         self._loop = asyncio.get_running_loop()
-        self._server: asyncio.Server | None = None
+        self._socket: socket.socket | None = None
+        self._accepting: set[asyncio.Task[Any]] = set()
         self._connections: set[Connection] = set()
         self._changed = asyncio.Event()
         self._follower: asyncio.Task[None] | None = None
@@ -25,7 +30,7 @@ class Listener:
 
     async def start(self) -> None:
         """Listen; the phone's address is known afterwards. Raises OSError for a taken port."""
-        await self._listen()
+        self._listen()
         self._phone.faults.watch(self._fault_changed)
         self._follower = self._loop.create_task(self._follow())
 
@@ -61,17 +66,20 @@ class Listener:
     async def _follow(self) -> None:
         """Brings sockets in line with the faults, each time one is switched or ends."""
         while True:
-            # Taken before applying, which may wait: a switch in between is not missed.
-            changed = self._changed
-            await self._apply()
-            await self._until(changed)
+            try:
+                self._apply()
+            except OSError:
+                # Somebody took the port while the phone was away; it is ours again when they go.
+                await asyncio.sleep(AGAIN_S)
+                continue
+            await self._until(self._changed)
 
-    async def _apply(self) -> None:
+    def _apply(self) -> None:
         if not self._phone.is_reachable:
             self._leave()
             return
-        if self._server is None:
-            await self._listen()
+        if self._socket is None:
+            self._listen()
         unauthorized = self._phone.faults.is_on(Fault.UNAUTHORIZED)
         for connection in list(self._connections):
             if not unauthorized:
@@ -79,20 +87,44 @@ class Listener:
             elif connection.is_authorized:
                 connection.abort()
 
-    async def _listen(self) -> None:
-        self._server = await self._loop.create_server(self._connect, self._host, self._port)
-        self._port = self._server.sockets[0].getsockname()[1]
+    def _listen(self) -> None:
+        self._socket = socket.create_server((self._host, self._port), backlog=BACKLOG)
+        self._socket.setblocking(False)
+        self._port = self._socket.getsockname()[1]
         self._phone.address = f"{self._host}:{self._port}"
+        self._loop.add_reader(self._socket, self._accept, self._socket)
+
+    def _accept(self, listening: socket.socket) -> None:
+        # Not asyncio's Server, which loses a connection that is accepted as it is closed.
+        try:
+            accepted, _ = listening.accept()
+        except OSError:
+            # Too many open files, mostly: asked again at once, the loop would spin.
+            self._loop.remove_reader(listening)
+            self._loop.call_later(AGAIN_S, self._resume, listening)
+            return
+        accepted.setblocking(False)
+        protocol = self._connect()
+        making = self._loop.connect_accepted_socket(lambda: protocol, accepted)
+        task = self._loop.create_task(making)
+        self._accepting.add(task)
+        task.add_done_callback(self._accepting.discard)
+
+    def _resume(self, listening: socket.socket) -> None:
+        if self._socket is listening:
+            self._loop.add_reader(listening, self._accept, listening)
 
     def _leave(self) -> None:
-        if self._server is not None:
-            self._server.close()
-            self._server = None
+        if self._socket is not None:
+            self._loop.remove_reader(self._socket)
+            self._socket.close()
+            self._socket = None
         for connection in list(self._connections):
             connection.abort()
 
     def _connect(self) -> asyncio.Protocol:
-        if len(self._connections) >= CONNECTIONS_MAX or not self._phone.is_reachable:
+        full = len(self._connections) >= CONNECTIONS_MAX
+        if full or self._closed or not self._phone.is_reachable:
             return Refused()
         connection = Connection(self._phone, self.hang_over, self._connections.discard)
         self._connections.add(connection)

@@ -89,7 +89,7 @@ class Phone:
             self.app.stop()
             away_s = self.faults.seconds_left(Fault.REBOOT)
             self.started_at = self.clock() + away_s
-        elif fault is None:
+        elif fault is None and not self.faults.is_on(Fault.REBOOT):
             # A reboot that was cut short by a clear is over now.
             self.started_at = min(self.started_at, self.clock())
 

@@ -27,12 +27,12 @@ async def serve(
     Raises ValueError, OSError or AdbRefused when the start fails.
     """
     loop, stopped, fleet = asyncio.get_running_loop(), asyncio.Event(), Fleet()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopped.set)
     try:
         await fleet.start(phones, host, first_port=first_port, control_port=control_port)
         if adb_path is not None:
             await fleet.connect_adb(adb_path, adb_port)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stopped.set)
         say(announcement(fleet, as_json))
         await stopped.wait()
     finally:

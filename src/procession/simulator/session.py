@@ -61,7 +61,7 @@ class Session:
 
     def _exit_code(self, command: Simple, code: int) -> int:
         words = [word.filled(self._variables) for word in command.words]
-        return int(words[1]) & 0xFF if len(words) > 1 and words[1].isdigit() else code
+        return int(words[1]) & 0xFF if len(words) > 1 and words[1].isdecimal() else code
 
     async def _run_pipeline(self, pipeline: Pipeline) -> int:
         handed, code = b"", 0

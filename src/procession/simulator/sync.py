@@ -70,7 +70,7 @@ async def _answer(phone: Phone, stream: Stream, reader: _Reader, word: bytes, pa
         await stream.write(_content(phone, path))
     elif word == b"SEND":
         path, _, mode = path.rpartition(",")
-        await stream.write(await _store(phone, reader, path, int(mode) if mode.isdigit() else 0))
+        await stream.write(await _store(phone, reader, path, int(mode) if mode.isdecimal() else 0))
     elif word == b"SND2":
         again, mode_bits, flags = SEND_V2.unpack(await reader.exactly(SEND_V2.size))
         _require_plain(again, flags)

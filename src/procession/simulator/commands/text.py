@@ -29,8 +29,10 @@ async def sleep(call: Call) -> Output:
     try:
         seconds = float(call.args[0].removesuffix("s"))
     except (IndexError, ValueError):
-        return refused(f"sleep: not a number '{' '.join(call.args)}'")
-    await asyncio.sleep(min(max(seconds, 0.0), SLEEP_SECONDS_MAX))
+        seconds = -1.0
+    if not 0 <= seconds <= SLEEP_SECONDS_MAX:
+        return refused(f"sleep: bad time '{' '.join(call.args)}'")
+    await asyncio.sleep(seconds)
     return Output(0)
 
 
@@ -54,7 +56,7 @@ def grep(call: Call) -> Output:
 
 def head(call: Call) -> Output:
     args = [a.lstrip("-").removeprefix("n") for a in call.args]
-    count = next((int(a) for a in args if a.isdigit()), 10)
+    count = next((int(a) for a in args if a.isdecimal()), 10)
     return Output(0, b"".join(call.stdin.splitlines(keepends=True)[:count]))
 
 

@@ -27,7 +27,7 @@ def input_(call: Call) -> Output:
         return refused("Error: Unknown command: " + " ".join(args[:1]), 255)
     try:
         return verb(call.phone, args[1:])
-    except (IndexError, ValueError):
+    except (IndexError, ValueError, OverflowError):
         return refused(f"Error: Invalid arguments for command: {args[0]}", 255)
 
 
