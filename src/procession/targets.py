@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from procession.core.errors import AccountUnknown, Invalid, PhoneUnknown
 from procession.store.connection import Connection
+from procession.store.rows import text_of
 from procession.store.store import like
 from procession.store.turn import QUEUE_ANY, QUEUE_LABEL, QUEUE_PHONE, Topic
 
@@ -147,7 +148,7 @@ def _shared(phone_group: str | None) -> str:
 
 def _quoted(label: str) -> str:
     """Finds the label as a whole in a JSON list of lower-case labels."""
-    return like(f'"{label}"')
+    return like(text_of(label))
 
 
 __all__ = ["MEMBERS_MAX", "Place", "Target", "active_account", "claim_topics", "places"]
