@@ -105,4 +105,4 @@ def walks(line: str) -> bool:
     table = line.removeprefix("SCAN ").split()[0]
     if not line.startswith("SCAN ") or "one_run_per_phone" in line:
         return False
-    return table not in ("json_each", "ahead", "waiting")
+    return table not in ("json_each", "ahead", "waiting", "host", "CONSTANT")

@@ -53,25 +53,25 @@ class DictOutbox:
         return sorted(head for head in heads.items() if head[0] > after)[:limit]
 
     async def due(self, origin: str, now_ms: int, limit: int) -> list[Delivery]:
+        held = self._held(now_ms)
         rows = [
             row
             for row in self.waiting()
             if row.next_ms <= now_ms
             and row.delivery.origin == origin
-            and not self._is_behind(row, now_ms)
+            and row.delivery.seq <= held.get(row.delivery.process_id, row.delivery.seq)
         ]
         rows.sort(key=lambda row: (row.next_ms, row.delivery.delivery_id))
         return [replace(row.delivery, due_ms=row.next_ms) for row in rows[:limit]]
 
-    def _is_behind(self, row: Row, now_ms: int) -> bool:
-        return any(
-            other.recorded == 0
-            and other.delivery.attempt == 1
-            and other.next_ms > now_ms
-            and other.delivery.seq < row.delivery.seq
-            for other in self.waiting()
-            if other.delivery.process_id == row.delivery.process_id
-        )
+    def _held(self, now_ms: int) -> dict[str, int]:
+        """Of each process the first milestone that is in its first try."""
+        held: dict[str, int] = {}
+        for row in self.waiting():
+            if row.recorded == 0 and row.delivery.attempt == 1 and row.next_ms > now_ms:
+                seq = row.delivery.seq
+                held[row.delivery.process_id] = min(seq, held.get(row.delivery.process_id, seq))
+        return held
 
     async def begin(self, starts: Sequence[Start]) -> set[int]:
         ours: set[int] = set()
