@@ -66,7 +66,7 @@ class Claim(Struct):
 
 
 class Assignment(Struct, omit_defaults=True):
-    """One item to run. The lease counts from the moment the claim was sent."""
+    """One item to run. The lease counts from `waited_ms` after the request for it was sent."""
 
     item_id: str
     process_id: str
@@ -79,6 +79,8 @@ class Assignment(Struct, omit_defaults=True):
     start_required: bool
     """The agent must have `report(started=True)` accepted before it lets the run begin."""
     account_id: str | None = None
+    waited_ms: int = 0
+    """How long the server had the request before it gave the item away."""
 
 
 class Claimed(Struct):

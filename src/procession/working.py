@@ -87,12 +87,14 @@ async def claim(engine: Engine, caller: Caller, message: Claim) -> list[Assignme
     Raises NotFound for an agent this token has not registered.
     """
     phone_ids = message.phones[:LANES_MAX]
-    ends_ms = engine.now_ms() + min(message.wait_ms, WAIT_MS_MAX)
+    asked_ms = engine.now_ms()
+    ends_ms = asked_ms + min(message.wait_ms, WAIT_MS_MAX)
     labels = await _labels(engine, caller, phone_ids)
     topics = claim_topics(caller.tenant_id, phone_ids, labels)
     with Waiting(engine.wakeup, topics) as waiting:
         while not await _draining(engine, caller, message.agent_id):
-            found = await _claim_now(engine, caller, message.agent_id, phone_ids)
+            waited_ms = engine.now_ms() - asked_ms
+            found = await _claim_now(engine, caller, message.agent_id, phone_ids, waited_ms)
             left_ms = ends_ms - engine.now_ms()
             if found or left_ms <= 0 or engine.wakeup.closing:
                 return found
@@ -180,16 +182,16 @@ async def _labels(engine: Engine, caller: Caller, phone_ids: list[str]) -> set[s
 
 
 async def _claim_now(
-    engine: Engine, caller: Caller, agent_id: str, phone_ids: list[str]
+    engine: Engine, caller: Caller, agent_id: str, phone_ids: list[str], waited_ms: int = 0
 ) -> list[Assignment]:
     if not phone_ids:
         return []
     lease_ms = engine.settings.lease_ms
     claimed = await engine.ledger.claim(Claiming(caller.tenant_id, agent_id, phone_ids, lease_ms))
-    return [_assignment(process, item, lease_ms) for process, item in claimed]
+    return [_assignment(process, item, lease_ms, waited_ms) for process, item in claimed]
 
 
-def _assignment(process: Process, item: Item, lease_ms: int) -> Assignment:
+def _assignment(process: Process, item: Item, lease_ms: int, waited_ms: int) -> Assignment:
     assert item.phone_id is not None
     return Assignment(
         item_id=item.item_id,
@@ -202,6 +204,7 @@ def _assignment(process: Process, item: Item, lease_ms: int) -> Assignment:
         lease_ms=lease_ms,
         time_limit_ms=process.request.time_limit_ms,
         start_required=process.request.on_interrupted != "retry",
+        waited_ms=waited_ms,
     )
 
 

@@ -177,7 +177,9 @@ class Agent:
         )
 
     def _assign(self, assignment: Assignment, sent_s: float) -> None:
-        held = Held(assignment, sent_s, self._contact)
+        # Never later than now: the server's clock may have been set while the request waited.
+        claimed_s = min(sent_s + assignment.waited_ms / 1000, self._link.now_s())
+        held = Held(assignment, claimed_s, self._contact)
         if self._holding.find(held.key):
             return
         self._life.spool.begin(*held.key)
