@@ -64,4 +64,3 @@ def make_world(
     finally:
         for world in made:
             world.end()
-

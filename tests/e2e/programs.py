@@ -14,7 +14,7 @@ from pathlib import Path
 from deadline import until
 
 PLUGINS = Path(__file__).parent / "plugins"
-PROCESSION = os.environ.get("E2E_PROCESSION") or str(Path(sys.executable).with_name("procession"))
+PROCESSION = str(Path(sys.executable).with_name("procession"))
 END_S_MAX = 20.0
 
 

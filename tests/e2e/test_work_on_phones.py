@@ -65,7 +65,7 @@ def test_a_feed_is_looked_through(calm: World, receiver: Receiver) -> None:
 
 
 def test_an_edited_profile_is_read_back(calm: World, receiver: Receiver) -> None:
-    wanted = {"display_name": "Ada of the Test", "username": "ada_test", "bio": "Café & 猫 – 100 %"}
+    wanted = {"display_name": "Ada of the Test", "username": "ada_test", "bio": "Café & 猫 + 100 %"}
     process_id = maintain(calm, "phone_03", {"action": "edit_profile", "params": wanted})
     record = calm.api.completed(process_id, 60)
     assert calm.simulated.account("phone_03", "account_03")["profile"] == wanted

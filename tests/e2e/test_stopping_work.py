@@ -1,0 +1,187 @@
+"""A cancel ends work within its bound, whether the run obeys, ignores it, or lost its agent."""
+
+from __future__ import annotations
+
+import random
+import signal
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from api import ENDED, Api
+from deadline import until
+from history import at, verify_log
+from world import LEASE_MS, World
+
+BOUND_S = 5.0
+LONG_S = 300
+OBEYS = {"seconds": LONG_S}
+IGNORES = {"seconds": LONG_S, "ignore_stop": True}
+PROCESS_KEYS = {
+    "process_id",
+    "process_type",
+    "request_id",
+    "status",
+    "target",
+    "requested_by",
+    "callback",
+    "result",
+    "error",
+    "timestamps",
+    "linked_ids",
+    "partial_progress",
+    "version",
+    "wait_reason",
+}
+
+
+def running(api: Api, inputs: Any, **target: Any) -> str:
+    process_id = api.submit("sleep", inputs, **target)
+    api.until_status(process_id, "executing")
+    return process_id
+
+
+def verify_answer(api: Api, answer: Any, process_id: str) -> None:
+    """The compound answer of a cancel that met one active run."""
+    item = api.item(process_id)
+    assert answer["status"] == "cancel_requested"
+    assert answer["cancelled_queue_item_ids"] == []
+    assert answer["active_queue_item_ids"] == [item["queue_item_id"]]
+    assert answer["active_target"] == {
+        "process_id": process_id,
+        "phone_id": item["phone_id"],
+        "account_id": None,
+        "queue_item_id": item["queue_item_id"],
+        "capability_request_id": process_id,
+    }
+    assert answer["process"].keys() == PROCESS_KEYS
+    assert answer["process"]["status"] == "executing"
+    assert answer["process"]["timestamps"]["cancel_requested_at"] is not None
+
+
+def test_a_soft_cancel_ends_a_run_that_listens(calm: World) -> None:
+    process_id = running(calm.api, OBEYS)
+    answer = calm.api.cancel(process_id, "soft")
+    verify_answer(calm.api, answer, process_id)
+    assert answer["termination"] == {
+        "process_id": process_id,
+        "status": "requested",
+        "terminate_issued": False,
+        "container": None,
+    }
+    record = calm.api.ended(process_id, BOUND_S)
+    assert (record["status"], record["error"]["category"]) == ("cancelled", "cancelled")
+    names = [event["name"] for event in verify_log(calm.api, process_id)]
+    assert names.index("cancel_requested") < names.index("cancelled")
+
+
+def test_a_soft_cancel_never_kills_a_run_that_does_not_listen(calm: World) -> None:
+    process_id = running(calm.api, {"seconds": 1.5, "ignore_stop": True})
+    calm.api.cancel(process_id, "soft")
+    record = calm.api.ended(process_id)
+    assert record["status"] == "completed"
+    assert record["result"] == {"slept_s": 1.5}
+
+
+def test_a_hard_cancel_ends_a_run_that_does_not_listen(calm: World) -> None:
+    process_id = running(calm.api, IGNORES)
+    answer = calm.api.cancel(process_id, "hard")
+    verify_answer(calm.api, answer, process_id)
+    termination = answer["termination"]
+    assert (termination["status"], termination["terminate_issued"]) == ("issued", True)
+    assert termination["container"].startswith(answer["active_queue_item_ids"][0])
+    assert calm.api.ended(process_id, BOUND_S)["status"] == "cancelled"
+    verify_log(calm.api, process_id)
+
+
+def test_soft_then_force_waits_for_its_delay_and_no_longer(calm: World) -> None:
+    process_id = running(calm.api, IGNORES)
+    answer = calm.api.cancel(process_id, "soft_then_force", 1)
+    verify_answer(calm.api, answer, process_id)
+    assert answer["termination"]["status"] == "scheduled"
+    force_at = at(answer["termination"]["force_at"])
+    record = calm.api.ended(process_id, 1 + BOUND_S)
+    finished_at = at(record["timestamps"]["finished_at"])
+    assert record["status"] == "cancelled"
+    assert 0 <= (finished_at - force_at).total_seconds() <= BOUND_S
+
+
+def test_soft_then_force_needs_no_force_for_a_run_that_listens(calm: World) -> None:
+    process_id = running(calm.api, OBEYS)
+    calm.api.cancel(process_id, "soft_then_force", 60)
+    assert calm.api.ended(process_id, BOUND_S)["status"] == "cancelled"
+
+
+def test_a_repeated_cancel_goes_up_and_never_down(calm: World) -> None:
+    process_id = running(calm.api, IGNORES)
+    assert calm.api.cancel(process_id, "soft")["termination"]["status"] == "requested"
+    assert calm.api.cancel(process_id, "hard")["termination"]["status"] == "issued"
+    again = calm.api.cancel(process_id, "soft_then_force", 60)
+    assert again["termination"]["status"] in ("issued", "not_needed")
+    assert calm.api.ended(process_id, BOUND_S)["status"] == "cancelled"
+    again = calm.api.cancel(process_id, "hard")
+    assert again["status"] == "ignored_terminal"
+    assert again["termination"]["status"] == "not_needed"
+
+
+def test_what_waits_is_cancelled_in_the_answer_itself(calm: World) -> None:
+    before = running(calm.api, OBEYS, phone="phone_01")
+    waiting = calm.api.submit("sleep", OBEYS, phone="phone_01")
+    reason = calm.api.record(waiting)["wait_reason"]
+    assert reason == {"reason": "phone_busy", "position": 1}
+    answer = calm.api.cancel(waiting, "soft")
+    assert answer["status"] == "cancel_requested"
+    assert answer["cancelled_queue_item_ids"] == answer["process"]["linked_ids"]["queue_item_ids"]
+    assert answer["active_queue_item_ids"] == []
+    assert answer["active_target"]["queue_item_id"] is None
+    assert answer["termination"]["status"] == "not_needed"
+    assert answer["process"]["status"] == "cancelled"
+    calm.api.cancel(before, "hard")
+    calm.api.ended(before, BOUND_S)
+
+
+def test_thirty_cancels_over_busy_phones_all_hold_the_bound(calm: World) -> None:
+    chance = random.Random(7)
+    plans = [(chance.choice([OBEYS, IGNORES]), chance.choice([None, 0, 1])) for _ in range(30)]
+
+    def one(number: int) -> tuple[str, float]:
+        inputs, delay_s = plans[number]
+        process_id = running(calm.api, inputs, phone=f"phone_0{1 + number % 6}")
+        begun_s = time.monotonic()
+        if delay_s is None:
+            calm.api.cancel(process_id, "hard")
+        else:
+            calm.api.cancel(process_id, "soft_then_force", delay_s)
+        record = calm.api.ended(process_id, 30)
+        return record["status"], time.monotonic() - begun_s - (delay_s or 0)
+
+    with ThreadPoolExecutor(6) as pool:
+        lanes = [pool.submit(lambda lane=n: [one(i) for i in range(lane, 30, 6)]) for n in range(6)]
+        outcomes = [outcome for lane in lanes for outcome in lane.result()]
+    assert {status for status, _ in outcomes} == {"cancelled"}
+    assert max(late_s for _, late_s in outcomes) <= BOUND_S, sorted(outcomes)
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
+def test_without_its_agent_a_run_is_over_within_a_lease_and_the_bound(
+    make_world: Callable[..., World], how: signal.Signals
+) -> None:
+    world = make_world()
+    phones = ["phone_07", "phone_08", "phone_09", "phone_10"]
+    agent = world.start_agent("dying", phones)
+    runs = [world.api.submit("sleep", IGNORES, phone=phone) for phone in phones]
+    for process_id in runs:
+        world.api.until_status(process_id, "executing")
+    agent.program.send(how)
+    asked = [("hard", 0), ("soft_then_force", 0), ("soft_then_force", 1), ("soft", 0)]
+    for process_id, (strategy, delay_s) in zip(runs, asked, strict=True):
+        world.api.cancel(process_id, strategy, delay_s)
+    begun_s = time.monotonic()
+    for process_id, (_, delay_s) in zip(runs, asked, strict=True):
+        left_s = begun_s + delay_s + LEASE_MS / 1000 + BOUND_S - time.monotonic()
+        assert world.api.ended(process_id, left_s)["status"] == "cancelled"
+        verify_log(world.api, process_id)
+    until(lambda: all(phone["lease"] is None for phone in world.api.phones().values()), 10)
+    assert all(world.api.record(process_id)["status"] in ENDED for process_id in runs)
