@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 import time
 from collections.abc import Callable
@@ -75,6 +74,8 @@ async def follow(
     client: Client, process_id: str, show: Show, outage_s_max: float
 ) -> dict[str, Any]:
     """Show every version of a record until the last, over restarts of the server."""
+    import asyncio
+
     from procession.client import Refused, Unreachable
 
     seen = ""
