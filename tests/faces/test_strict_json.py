@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from contextlib import suppress
 from typing import Annotated, Any
 
 import pytest
@@ -159,6 +161,30 @@ def test_the_canonical_form_does_not_depend_on_order_or_blanks() -> None:
     one = StrictDecoder(Anything).decode(b'{"b": [1, 2], "a": {"d":1,"c":"x"}}')[1]
     two = StrictDecoder(Anything).decode(b'{"a":{"c":"\\u0078","d":1},"b":[1,2]}')[1]
     assert one == two == b'{"a":{"c":"x","d":1},"b":[1,2]}'
+
+
+LARGEST = 262_144
+PATHOLOGICAL = {
+    "an open string of escapes": b'{"a":"' + b'\\"' * (LARGEST // 2),
+    "an open string of quotes": b'{"a":' + b'"x' * (LARGEST // 2),
+    "open arrays": b'{"a":' + b"[" * LARGEST,
+    "closed arrays": b'{"a":' + b"]" * LARGEST,
+    "many objects": b'{"a":[' + b'{"x":1},' * (LARGEST // 8) + b"1]}",
+    "many duplicates": b"{" + b'"a":1,' * (LARGEST // 6) + b'"a":1}',
+    "many surrogates": b'{"a":[' + b'"\\ud800",' * (LARGEST // 9) + b"1]}",
+    "one number": b'{"a":' + b"9" * LARGEST + b"}",
+    "one fraction": b'{"a":1.' + b"9" * LARGEST + b"}",
+    "an exponent": b'{"a":1e' + b"9" * LARGEST + b"}",
+    "backslashes": b'{"a":"' + b"\\" * LARGEST,
+}
+
+
+@pytest.mark.parametrize("body", PATHOLOGICAL.values(), ids=PATHOLOGICAL.keys())
+def test_no_body_of_the_largest_size_takes_long(body: bytes) -> None:
+    began = time.process_time()
+    with suppress(BodyInvalid):
+        StrictDecoder(Anything).decode(body)
+    assert time.process_time() - began < 1.0
 
 
 def refused_slowly(body: bytes) -> bool:

@@ -33,8 +33,10 @@ _encode = msgspec.json.Encoder().encode
 _encode_sorted = msgspec.json.Encoder(order="sorted").encode
 _TO_ZEROS = bytes(48 if 48 <= byte <= 57 else byte for byte in range(256))
 _HUGE = b"0" * INT_DIGITS_MAX
-_STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
-_BRACKET = re.compile(r"[\[\]{}]")
+_STRING = re.compile(rb'"(?>[^"\\]*(?:\\.[^"\\]*)*)(?:"|\\?\Z)', re.DOTALL)
+"""Also one that is never closed: trying again from each quote in it would take for ever."""
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_OPENING = frozenset(b"[{")
 
 
 class FieldError(Struct, frozen=True):
@@ -76,7 +78,9 @@ class StrictDecoder(Generic[T]):
 
 def sorted_if_clean(body: bytes) -> bytes | None:
     """The body with sorted keys if the cheap marks say `check` accepts it; None: look closer."""
-    if b"\\u" in body or body.count(b"{") + body.count(b"[") > DEPTH_MAX:
+    if b"\\u" in body:
+        return None
+    if body.count(b"{") + body.count(b"[") > DEPTH_MAX and _is_too_deep(body):
         return None
     if len(body) > INT_DIGITS_MAX and _HUGE in body.translate(_TO_ZEROS):
         return None
@@ -90,7 +94,7 @@ def sorted_if_clean(body: bytes) -> bytes | None:
 def check(body: bytes) -> None:
     """Read a body slowly. Raises BodyInvalid with everything that is wrong with it."""
     text = _text(body)
-    if _depth(text) > DEPTH_MAX:
+    if _is_too_deep(body):
         raise _malformed(f"the body is nested deeper than {DEPTH_MAX} levels")
     try:
         value = json.loads(
@@ -128,16 +132,14 @@ def _text(body: bytes) -> str:
         raise _malformed(f"the body is not UTF-8: byte {refusal.start} is invalid") from None
 
 
-def _depth(text: str) -> int:
-    """How deep brackets nest, outside of strings."""
-    depth = deepest = 0
-    for bracket in _BRACKET.findall(_STRING.sub("", text)):
-        if bracket in "[{":
-            depth += 1
-            deepest = max(deepest, depth)
-        else:
-            depth -= 1
-    return deepest
+def _is_too_deep(body: bytes) -> bool:
+    """Whether brackets nest too deep, outside of strings."""
+    depth = 0
+    for bracket in _STRING.sub(b"", body).translate(None, _NO_BRACKETS):
+        depth += 1 if bracket in _OPENING else -1
+        if depth > DEPTH_MAX:
+            return True
+    return False
 
 
 def _constant(word: str) -> _BadNumber:

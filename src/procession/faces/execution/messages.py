@@ -149,7 +149,7 @@ class BulkCancel(Struct, frozen=True):
     """Stop everything the filter matches that has not ended."""
 
     filter: ProcessFilter
-    reason: Reason
+    reason: Reason = "cancelled in bulk"
     requested_by: dict[str, Any] = {}
     strategy: Strategy = "soft_then_force"
     force_after_seconds: ForceAfter = 10
