@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
-from aiohttp import ClientError, ClientResponse, ClientSession
+from aiohttp import BytesPayload, ClientError, ClientResponse, ClientSession
 
 from procession.webhooks.delivery import Answer, retry_after_ms
 from procession.webhooks.guard import Target, UrlRefused
@@ -44,7 +44,7 @@ async def post(
     try:
         target = check(url)
         async with session.post(
-            target.url, data=body, headers=_HEADERS | headers, allow_redirects=False
+            target.url, data=BytesPayload(body), headers=_HEADERS | headers, allow_redirects=False
         ) as response:
             status = response.status
             asked_ms = retry_after_ms(response.headers.get("Retry-After"), now_ms)
@@ -59,8 +59,9 @@ async def post(
 
 async def _read(response: ClientResponse, head: bytearray, bytes_max: int) -> None:
     """Fill `head`; an answer that is longer costs its connection, which is not reused half-read."""
-    while len(head) < bytes_max:
-        chunk = await response.content.read(bytes_max - len(head))
+    content = response.content
+    while len(head) < bytes_max and not content.at_eof():
+        chunk = await content.read(bytes_max - len(head))
         if not chunk:
             return
         head += chunk

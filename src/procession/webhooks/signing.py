@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-import hashlib
 import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -58,10 +57,10 @@ def sign(
         return {}
     stamp = str(timestamp_s)
     signed = f"{webhook_id}.{stamp}.".encode() + body
-    plain = hmac.new(secrets[0].text.encode(), stamp.encode() + b"." + body, hashlib.sha256)
+    plain = hmac.digest(secrets[0].text.encode(), stamp.encode() + b"." + body, "sha256")
     return {
         "X-PhoneFarm-Timestamp": stamp,
-        "X-PhoneFarm-Signature": plain.hexdigest(),
+        "X-PhoneFarm-Signature": plain.hex(),
         "webhook-id": webhook_id,
         "webhook-timestamp": stamp,
         "webhook-signature": " ".join(_v1(secret.key, signed) for secret in secrets),
@@ -69,7 +68,7 @@ def sign(
 
 
 def _v1(key: bytes, signed: bytes) -> str:
-    return "v1," + base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
+    return "v1," + base64.b64encode(hmac.digest(key, signed, "sha256")).decode()
 
 
 def _key_of(text: str) -> bytes:
