@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from random import Random
 from typing import Any
 
 from msgspec import Raw
 
-from procession import clock as real_clock
 from procession import fleet, loops, operations, working
 from procession.caller import Caller
 from procession.core.process import Item, Process, item_id_of
@@ -79,6 +79,7 @@ class Site:
         self.connection = connection
         self.chance = 0.5
         self.requests = 0
+        self.random = Random(7)
 
     async def register(
         self,
@@ -198,6 +199,14 @@ class Site:
         ]
 
 
+def new_id(at_ms: int, random: Random) -> str:
+    """A UUID of version 7, the same again from the same seed."""
+    chance = f"{random.getrandbits(74):019x}"
+    time_text = f"{at_ms:012x}"
+    tail = f"8{chance[4:7]}-{chance[7:19]}"
+    return f"{time_text[:8]}-{time_text[8:]}-7{chance[:3]}-{tail}"
+
+
 @asynccontextmanager
 async def settable(inner: Connection | None = None, **settings: Any) -> AsyncIterator[Site]:
     """A site on a new database in memory, or on the one given (migrated already)."""
@@ -214,7 +223,7 @@ async def settable(inner: Connection | None = None, **settings: Any) -> AsyncIte
         settings=Settings(lease_ms=LEASE_MS, **settings),
         now_ms=clock,
         chance=lambda: site.chance,
-        new_id=real_clock.new_id,
+        new_id=lambda at_ms: new_id(at_ms, site.random),
     )
     site = Site(engine, clock, watched)
     try:
