@@ -6,7 +6,7 @@ import asyncio
 import shlex
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from procession.simulator.commands import COMMANDS
@@ -61,6 +61,7 @@ ARGUMENTS = st.lists(
 
 
 @pytest.mark.parametrize("name", sorted(set(COMMANDS) - {"sleep"}))
+@settings(max_examples=40)
 @given(arguments=ARGUMENTS)
 def test_no_arguments_break_a_command(name: str, arguments: list[str]) -> None:
     code, _, _ = ran(shlex.join([name, *arguments]))
@@ -87,6 +88,9 @@ def test_a_sleep_of_no_length_is_refused(seconds: str) -> None:
         ("false; echo $?", 0, b"1\n"),
         ("echo '$?' \"$?\" \\$?", 0, b"$? 0 $?\n"),
         ("echo a'b c'\"d e\"f", 0, b"ab cd ef\n"),
+        ('echo "\\$? \\" \\\\ \\a"', 0, b'$? " \\ \\a\n'),
+        ("input tap inf 1", 255, b""),
+        ("input tap 1", 255, b""),
         ("echo a # the rest is a remark; echo b", 0, b"a\n"),
         ("echo a#b", 0, b"a#b\n"),
         ("echo 'a;b' \"c && d\" e\\;f", 0, b"a;b c && d e;f\n"),
