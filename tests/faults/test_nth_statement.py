@@ -17,6 +17,7 @@ from procession.store.ledger import ended
 from procession.store.migrate import migrate
 from procession.store.sqlite import SqliteConnection
 from settable_engine import START_MS, Site, settable
+from watched_connection import WatchedConnection
 from written import written
 
 STATEMENTS_MAX = 200
@@ -176,3 +177,17 @@ def test_a_commit_that_is_told_as_failed_does_no_harm(one: Tried) -> None:
             await repeat(site, one, base, done=True)
 
     asyncio.run(run())
+
+
+def test_a_turn_that_is_not_taken_back_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def keep(connection: WatchedConnection) -> None:
+        await connection.inner.commit()
+
+    async def run(one: Tried) -> None:
+        base = await prepared(one)
+        monkeypatch.setattr(WatchedConnection, "rollback", keep)
+        for nth in range(1, STATEMENTS_MAX):
+            await fail_at(one, base, Fault(nth))
+
+    with pytest.raises((AssertionError, sqlite3.Error)):
+        asyncio.run(run(next(one for one in TRIED if one.name == "cancel what runs")))

@@ -7,13 +7,16 @@ is, how late the loops are, whether the agent lives, hears, obeys, kills and rep
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Sequence
 from random import Random
 
 import pytest
+from msgspec.structs import replace
 
 from procession import loops
+from procession.core import lifecycle, settle, stopping
 from procession.core.lifecycle import GRACE_MS
-from procession.core.process import Process
+from procession.core.process import Change, Item, Process
 from procession.core.states import State
 from procession.protocol import Assignment
 from procession.store.ledger import ended
@@ -114,6 +117,52 @@ SLEEP = '{"seconds": 600, "ignore_stop": true}'
 
 @pytest.mark.parametrize("lives", [True, False], ids=["live agent", "dead agent"])
 def test_a_cancel_ends_in_its_bound_and_the_phone_waits_for_the_old_run(lives: bool) -> None:
+    try_all(lives)
+
+
+def a_give_up_that_frees_the_phone(patch: pytest.MonkeyPatch) -> None:
+    honest = stopping._give_up
+
+    def freeing(process: Process, items: Sequence[Item], now_ms: int) -> Change:
+        change = honest(process, items, now_ms)
+        return replace(change, items=tuple(lifecycle.free(i, now_ms) for i in change.items))
+
+    patch.setattr(stopping, "_give_up", freeing)
+
+
+def no_grace(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(stopping, "GRACE_MS", 0)
+    patch.setattr(lifecycle, "GRACE_MS", 0)
+
+
+def a_kill_that_is_waited_for_too_long(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(settle, "CANCEL_BOUND_MS", 8_000)
+
+
+def a_phone_that_counts_as_free_while_it_is_held(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(stopping, "_hold_due_ms", lambda item: item.lease_ms - LEASE_MS // 2)
+
+
+PLANTED = [
+    a_give_up_that_frees_the_phone,
+    no_grace,
+    a_kill_that_is_waited_for_too_long,
+    a_phone_that_counts_as_free_while_it_is_held,
+]
+
+
+@pytest.mark.parametrize("plant", PLANTED, ids=lambda plant: plant.__name__)
+def test_the_trials_catch_a_planted_bug(
+    plant: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant(monkeypatch)
+    with pytest.raises(AssertionError):
+        for lives in (True, False):
+            try_all(lives)
+
+
+def try_all(lives: bool) -> None:
+    """Every trial on an empty database; raises AssertionError at the first that goes wrong."""
     connection = SqliteConnection(":memory:")
     ended(migrate(connection, START_MS))
     empty = connection._db.serialize()
@@ -126,9 +175,11 @@ def test_a_cancel_ends_in_its_bound_and_the_phone_waits_for_the_old_run(lives: b
             assert (await site.process(trial.process)).state is State.CANCELLED
             return trial
 
-    for seed in range(TRIALS):
-        judge(asyncio.run(run(seed)))
-    connection.close()
+    try:
+        for seed in range(TRIALS):
+            judge(asyncio.run(run(seed)))
+    finally:
+        connection.close()
 
 
 def judge(trial: Trial) -> None:
