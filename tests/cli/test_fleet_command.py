@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import pytest
-
-from conftest import LANES, Stage
+from whole_stage import LANES, Stage
 
 
 def test_an_account_is_added_changed_and_shown(stage: Stage) -> None:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import pty
 import re
 import signal
+import subprocess
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
 import pytest
-from run_program import CALLBACK, TOKEN, Running, eventually, run, serve
-
-from conftest import LANES, Stage
+from run_program import CALLBACK, PROGRAM, TOKEN, Running, environment, eventually, run, serve
+from whole_stage import LANES, Stage
 
 SLEEP = ("submit", "sleep", "--inputs", '{"seconds": 60}', "--json")
 
@@ -39,16 +42,38 @@ def test_watched_work_that_completes_ends_with_status_0(stage: Stage) -> None:
 
 
 def test_watched_work_that_fails_ends_with_status_1(stage: Stage) -> None:
-    inputs = '{"message": "no luck", "times": 1}'
+    inputs = '{"message": "no luck", "times": 100}'
     ran = stage.ask("submit", "fail", "--inputs", inputs, "--watch", "--json")
+    assert ran.status == 1
     lines = [json.loads(line) for line in ran.out.splitlines()]
     versions = [line["version"] for line in lines[1:]]
     assert versions == sorted(set(versions))
-    if lines[-1]["status"] == "completed":
-        assert ran.status == 0
-    else:
-        assert ran.status == 1
-        assert lines[-1]["error"]["message"] == "no luck"
+    assert lines[-1]["status"] == "failed_terminal"
+    assert lines[-1]["error"]["message"] == "no luck"
+
+
+def test_a_terminal_shows_a_bar_and_keeps_the_last_line(stage: Stage) -> None:
+    process_id = stage.ask("submit", "sleep", "--inputs", '{"seconds": 1}', "--json").json[
+        "process_id"
+    ]
+    reading, writing = pty.openpty()
+    with os.fdopen(reading, "rb", buffering=0) as screen:
+        child = subprocess.Popen(
+            [PROGRAM, "watch", process_id],
+            stdin=subprocess.DEVNULL,
+            stdout=writing,
+            stderr=writing,
+            env=environment(server=stage.address, token=TOKEN) | {"TERM": "xterm"},
+        )
+        os.close(writing)
+        shown = b""
+        # A terminal whose last writer has gone answers with an error instead of an end.
+        with contextlib.suppress(OSError):
+            while part := screen.read(65_536):
+                shown += part
+        assert child.wait(30) == 0
+    assert "━" in shown.decode()
+    assert f"{process_id}  sleep  completed  100 %" in shown.decode()
 
 
 def test_cancelled_work_ends_its_watcher_with_status_1(stage: Stage, tmp_path: Path) -> None:
