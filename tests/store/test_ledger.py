@@ -274,6 +274,28 @@ def test_one_process_may_be_decided_about_many_times_in_a_turn(tmp_path: Path) -
     on(tmp_path, act)
 
 
+def test_a_decision_about_all_items_sees_them_in_order_as_the_ones_before_left_them(
+    tmp_path: Path,
+) -> None:
+    seen: list[tuple[str, float | None]] = []
+
+    def look(process: Process, items: Sequence[Item], now_ms: int) -> Change:
+        seen.extend((item.item_id, item.percent) for item in items)
+        return Change(process)
+
+    async def act(one: Opened) -> None:
+        process, other = await one.submit(1, ["phones"] * 3), await one.submit(2, ["phones"] * 2)
+        ids = [item_id_of(process.process_id, position) for position in range(3)]
+        await asyncio.gather(
+            one.ledger.change(other.process_id, nothing, None),
+            one.ledger.change(process.process_id, reporting, (ids[2],)),
+            one.ledger.change(process.process_id, look, None),
+        )
+        assert seen == [(ids[0], None), (ids[1], None), (ids[2], 1.0)]
+
+    on(tmp_path, act)
+
+
 def test_of_two_equal_submissions_in_a_turn_one_is_the_duplicate(tmp_path: Path) -> None:
     async def act(one: Opened) -> None:
         first, second = await asyncio.gather(one.submit(1), one.submit(1))
@@ -314,7 +336,6 @@ def test_those_who_wait_are_told_once_a_turn_and_only_of_what_was_saved(tmp_path
         process = await one.submit(1)
         assert one.saved[-1] == {
             ("process", process.process_id),
-            ("tenant", 1),
             ("queue", 1, "phones"),
         }
         await one.ledger.change(process.process_id, nothing)

@@ -14,6 +14,7 @@ from msgspec import Struct
 from procession.core import lifecycle
 from procession.core.errors import NotFound, Refused
 from procession.core.process import Change, Event, Item, Process
+from procession.core.states import ItemState
 from procession.store import rows
 from procession.store.store import Store
 
@@ -62,6 +63,7 @@ class Submitted(Struct, frozen=True, gc=False):
     duplicate: bool
 
 
+Texts = list[tuple[Event, str]]
 Work = Submission | Decision | Claiming | Errand
 
 
@@ -104,20 +106,20 @@ class Turn:
         return answer
 
     async def _submit(self, batch: Sequence[Work], outcomes: list[Any]) -> None:
-        made: list[tuple[int, Process, list[Change]]] = []
+        made: list[tuple[int, Process, Sequence[Change], Texts]] = []
         for index, work in enumerate(batch):
             if isinstance(work, Submission):
-                changes = list(work.make(self.now_ms))
-                made.append((index, changes[-1].process, changes))
+                changes = work.make(self.now_ms)
+                made.append((index, changes[-1].process, changes, _texts(changes)))
         if not made:
             return
         present = await self.store.insert_processes(
-            [(process, rows.text_of(process.standing)) for _, process, _ in made]
+            [(process, texts[-1][1]) for _, process, _, texts in made]
         )
-        for index, process, changes in made:
+        for index, process, changes, texts in made:
             if process.process_id in present:
-                for change in changes:
-                    self._save_new(change)
+                self._add_events(process, texts)
+                self._add_items(changes)
                 outcomes[index] = Submitted(process, False)
             else:
                 outcomes[index] = await self._duplicate(process)
@@ -130,11 +132,13 @@ class Turn:
         assert found is not None
         return Submitted(found, True)
 
-    def _save_new(self, change: Change) -> None:
-        for item in change.items:
-            self._items[item.item_id] = (None, item)
-        self._add_events(change)
-        self._wake(change)
+    def _add_items(self, changes: Sequence[Change]) -> None:
+        """Nobody can wait for a process that is new, only for its queues."""
+        for change in changes:
+            for item in change.items:
+                self._items[item.item_id] = (None, item)
+                if item.state is ItemState.QUEUED:
+                    self.topics.add(("queue", item.tenant_id, item.queue))
 
     async def _change(self, batch: Sequence[Work], outcomes: list[Any]) -> None:
         decisions = [(i, work) for i, work in enumerate(batch) if isinstance(work, Decision)]
@@ -155,10 +159,9 @@ class Turn:
         if process is None:
             raise NotFound
         if work.item_ids is None:
-            for item in await self.store.process_items(process):
-                self._items.setdefault(item.item_id, (item, item))
-            pairs = self._items.values()
-            items = [after for _, after in pairs if after.process_id == process.process_id]
+            # As the decisions before left them; never by looking through those of other processes.
+            found = await self.store.process_items(process)
+            items = [self._items.setdefault(item.item_id, (item, item))[1] for item in found]
         else:
             items = [self._items[item_id][1] for item_id in work.item_ids if item_id in self._items]
         change = work.decide(process, items, self.now_ms)
@@ -227,26 +230,27 @@ class Turn:
         self._processes[change.process.process_id] = change.process
         for item in change.items:
             self._items[item.item_id] = (self._items[item.item_id][0], item)
-        self._add_events(change)
+        if change.events:
+            texts = _texts((change,))
+            self._standings[change.process.process_id] = texts[-1][1]
+            self._add_events(change.process, texts)
         self._wake(change)
 
-    def _add_events(self, change: Change) -> None:
-        process = change.process
-        for event in change.events:
-            text = rows.text_of(event.standing)
-            self._events.append((event, text))
-            self._standings[process.process_id] = text
-            if event.milestone and process.request.callback_url:
-                origin = process.request.callback_origin
-                self._deliveries.append((process.process_id, event.seq, origin, self.now_ms))
+    def _add_events(self, process: Process, texts: Texts) -> None:
+        self._events += texts
+        if process.request.callback_url:
+            process_id, origin = process.process_id, process.request.callback_origin
+            self._deliveries += [
+                (process_id, event.seq, origin, self.now_ms)
+                for event, _ in texts
+                if event.milestone
+            ]
 
     def _wake(self, change: Change) -> None:
-        process = change.process
         if change.events:
-            self.topics.add(("process", process.process_id))
-            self.topics.add(("tenant", process.tenant_id))
+            self.topics.add(("process", change.process.process_id))
         for item in change.items:
-            if item.state == "queued":
+            if item.state is ItemState.QUEUED:
                 self.topics.add(("queue", item.tenant_id, item.queue))
             if item.lease_ms is None and item.phone_id is not None:
                 self.topics.add(("phone", item.tenant_id, item.phone_id))
@@ -290,3 +294,8 @@ class Turn:
         self._items: dict[str, tuple[Item | None, Item]] = {}
         self._events: list[tuple[Event, str]] = []
         self._deliveries: list[tuple[str, int, str, int]] = []
+
+
+def _texts(changes: Sequence[Change]) -> Texts:
+    """The events of these changes, each with its standing encoded: once for all its rows."""
+    return [(event, rows.text_of(event.standing)) for change in changes for event in change.events]
