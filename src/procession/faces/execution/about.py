@@ -14,6 +14,7 @@ from procession.core.errors import Overloaded
 from procession.engine import Engine
 from procession.faces.endpoint import Admit, Answer, Endpoint, Load, Request
 from procession.faces.execution.answers import Capabilities, CapabilityView, Health
+from procession.faces.execution.declared import read
 from procession.faces.execution.metrics import CONTENT_TYPE, metrics_text
 from procession.faces.openapi import document
 from procession.faces.stream import Streams
@@ -69,16 +70,9 @@ class About:
         return Answer(200, text, content_type=CONTENT_TYPE)
 
     def endpoints(self) -> list[Endpoint]:
+        kind = CONTENT_TYPE.decode()
         return [
-            Endpoint(
-                method="GET",
-                path="/capabilities",
-                handler=self.capabilities,
-                summary="What can be asked for",
-                answer=Capabilities,
-                scope="execution:read",
-                errors=(401, 403, 429, 500, 503),
-            ),
+            read("/capabilities", self.capabilities, "What can be asked for", Capabilities),
             Endpoint(
                 method="GET",
                 path="/openapi.json",
@@ -98,7 +92,7 @@ class About:
                 path="/metrics",
                 handler=self.metrics,
                 summary="Numbers for Prometheus",
-                content_type=CONTENT_TYPE.decode(),
+                content_type=kind,
                 errors=(401, 403),
             ),
         ]

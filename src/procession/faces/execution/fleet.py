@@ -16,11 +16,11 @@ from procession.faces.execution.answers import (
     Phones,
     PhoneView,
 )
+from procession.faces.execution.declared import read, write
 from procession.faces.execution.messages import AccountEdit, AccountNew, PhoneEdit
 from procession.faces.execution.views import stamp, stamp_or_none
 
-LIST_ERRORS = (401, 403, 429, 500, 503)
-EDIT_ERRORS = (401, 403, 404, 422, 429, 500, 503)
+SCOPE = "fleet:write"
 
 
 class Fleet:
@@ -70,64 +70,54 @@ class Fleet:
         return Answer(body=_account_view(edited))
 
     def endpoints(self) -> list[Endpoint]:
+        return self._phone_endpoints() + self._account_endpoints()
+
+    def _phone_endpoints(self) -> list[Endpoint]:
+        phone = "/phones/{phone_id}"
         return [
-            Endpoint(
-                method="GET",
-                path="/phones",
-                handler=self.phones,
-                summary="The phones that can be targeted",
-                answer=Phones,
-                scope="execution:read",
-                errors=LIST_ERRORS,
-            ),
-            Endpoint(
-                method="PATCH",
-                path="/phones/{phone_id}",
-                handler=self.edit_phone,
-                summary="Label or pause a phone",
+            read("/phones", self.phones, "The phones that can be targeted", Phones),
+            write(
+                phone,
+                self.edit_phone,
+                "Label or pause a phone",
+                PhoneView,
+                404,
                 body=PhoneEdit,
-                answer=PhoneView,
-                scope="fleet:write",
-                errors=EDIT_ERRORS,
-            ),
-            Endpoint(
-                method="POST",
-                path="/phones/{phone_id}/release",
-                handler=self.release_phone,
-                summary="End a stuck lease",
-                answer=PhoneView,
-                scope="fleet:write",
-                errors=(401, 403, 404, 429, 500, 503),
-            ),
-            Endpoint(
-                method="GET",
-                path="/accounts",
-                handler=self.accounts,
-                summary="The accounts that can be targeted",
-                answer=Accounts,
-                scope="execution:read",
-                errors=LIST_ERRORS,
-            ),
-            Endpoint(
-                method="POST",
-                path="/accounts",
-                handler=self.create_account,
-                summary="Register an account",
-                body=AccountNew,
-                answer=AccountView,
-                scope="fleet:write",
-                success=(201,),
-                errors=(401, 403, 409, 422, 429, 500, 503),
-            ),
-            Endpoint(
+                scope=SCOPE,
                 method="PATCH",
-                path="/accounts/{account_id}",
-                handler=self.edit_account,
-                summary="Change an account",
+            ),
+            write(
+                f"{phone}/release",
+                self.release_phone,
+                "End a stuck lease",
+                PhoneView,
+                404,
+                scope=SCOPE,
+            ),
+        ]
+
+    def _account_endpoints(self) -> list[Endpoint]:
+        return [
+            read("/accounts", self.accounts, "The accounts that can be targeted", Accounts),
+            write(
+                "/accounts",
+                self.create_account,
+                "Register an account",
+                AccountView,
+                409,
+                body=AccountNew,
+                scope=SCOPE,
+                success=(201,),
+            ),
+            write(
+                "/accounts/{account_id}",
+                self.edit_account,
+                "Change an account",
+                AccountView,
+                404,
                 body=AccountEdit,
-                answer=AccountView,
-                scope="fleet:write",
-                errors=EDIT_ERRORS,
+                scope=SCOPE,
+                method="PATCH",
             ),
         ]
 

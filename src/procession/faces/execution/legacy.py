@@ -15,6 +15,7 @@ from procession.core.errors import Invalid
 from procession.engine import Engine
 from procession.faces.endpoint import Answer, Endpoint, Request
 from procession.faces.execution.answers import ContentCancelled, IngestAnswer, SnapshotAnswer
+from procession.faces.execution.declared import write
 from procession.faces.execution.messages import CancelContent, Ingest, Snapshot
 from procession.faces.execution.submitting import CheckUrl, fingerprint_of, object_errors
 from procession.faces.execution.views import stamp
@@ -107,37 +108,33 @@ class Legacy:
         )
 
     def endpoints(self) -> list[Endpoint]:
+        upsert = "/runtime-snapshots/upsert"
         return [
-            Endpoint(
-                method="POST",
-                path="/ingest",
-                handler=self.ingest,
-                summary="Queue a clip for an account",
+            write(
+                "/ingest",
+                self.ingest,
+                "Queue a clip for an account",
+                IngestAnswer,
+                404,
                 body=Ingest,
-                answer=IngestAnswer,
-                scope="execution:write",
                 success=(202, 200),
-                errors=(401, 403, 404, 422, 429, 500, 503),
             ),
-            Endpoint(
-                method="POST",
-                path="/cancel",
-                handler=self.cancel,
-                summary="Cancel a clip that still waits",
+            write(
+                "/cancel",
+                self.cancel,
+                "Cancel a clip that still waits",
+                ContentCancelled,
+                404,
+                409,
                 body=CancelContent,
-                answer=ContentCancelled,
-                scope="execution:write",
-                errors=(401, 403, 404, 409, 422, 429, 500, 503),
             ),
-            Endpoint(
-                method="POST",
-                path="/runtime-snapshots/upsert",
-                handler=self.upsert,
-                summary="Keep an account's newest runtime snapshot",
+            write(
+                upsert,
+                self.upsert,
+                "Keep an account's newest runtime snapshot",
+                SnapshotAnswer,
+                404,
                 body=Snapshot,
-                answer=SnapshotAnswer,
-                scope="execution:write",
-                errors=(401, 403, 404, 422, 429, 500, 503),
             ),
         ]
 

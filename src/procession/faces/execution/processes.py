@@ -10,9 +10,9 @@ from procession.engine import Engine
 from procession.faces.endpoint import Answer, Endpoint, Request
 from procession.faces.execution.answers import Events, EventView, Page, Record
 from procession.faces.execution.cursor import cursor_of, number_of
+from procession.faces.execution.declared import read
 from procession.faces.execution.filters import filter_of
 from procession.faces.execution.messages import VERSION_MAX, EventsQuery, GetQuery, ListQuery
-from procession.faces.execution.statuses import READ_ERRORS
 from procession.faces.execution.views import etag, record_of, shown, stamp
 from procession.faces.stream import CONTENT_TYPE, Streams, last_event_id
 
@@ -81,47 +81,28 @@ class Processes:
 
     def endpoints(self) -> list[Endpoint]:
         one = "/processes/{process_id}"
+        success, kind = (200, _NOT_MODIFIED), CONTENT_TYPE.decode()
         return [
-            Endpoint(
-                method="GET",
-                path=one,
-                handler=self.get,
-                summary="A process, at once or when it is newer than a version",
+            read(
+                one,
+                self.get,
+                "A process, at once or when it is newer than a version",
+                Record,
+                404,
                 query=GetQuery,
-                answer=Record,
-                scope="execution:read",
-                success=(200, _NOT_MODIFIED),
-                errors=READ_ERRORS,
+                success=success,
             ),
-            Endpoint(
-                method="GET",
-                path="/processes",
-                handler=self.page,
-                summary="Processes, newest first",
-                query=ListQuery,
-                answer=Page,
-                scope="execution:read",
-                errors=(401, 403, 422, 429, 500, 503),
+            read("/processes", self.page, "Processes, newest first", Page, query=ListQuery),
+            read(
+                f"{one}/events", self.events, "The log of a process", Events, 404, query=EventsQuery
             ),
-            Endpoint(
-                method="GET",
-                path=f"{one}/events",
-                handler=self.events,
-                summary="The log of a process",
-                query=EventsQuery,
-                answer=Events,
-                scope="execution:read",
-                errors=(*READ_ERRORS, 422),
-            ),
-            Endpoint(
-                method="GET",
-                path=f"{one}/stream",
-                handler=self.stream,
-                summary="The states of a process as server-sent events",
-                answer=Record,
-                content_type=CONTENT_TYPE.decode(),
-                scope="execution:read",
-                errors=READ_ERRORS,
+            read(
+                f"{one}/stream",
+                self.stream,
+                "The states of a process as server-sent events",
+                Record,
+                404,
+                content_type=kind,
             ),
         ]
 

@@ -15,9 +15,9 @@ from procession.faces.execution.answers import (
     Record,
     Termination,
 )
+from procession.faces.execution.declared import write
 from procession.faces.execution.filters import filter_of
 from procession.faces.execution.messages import BulkCancel, BulkRetry, Cancel
-from procession.faces.execution.statuses import WRITE_ERRORS
 from procession.faces.execution.views import etag, record_of, shown, stamp
 from procession.operations import Cancelled
 
@@ -69,46 +69,30 @@ class Stopping:
         return _bulk_answer(matched, outcomes, message.dry_run)
 
     def endpoints(self) -> list[Endpoint]:
-        one = "/processes/{process_id}"
+        one, many = "/processes/{process_id}", "/processes/bulk-"
         return [
-            Endpoint(
-                method="POST",
-                path=f"{one}/cancel",
-                handler=self.cancel,
-                summary="Stop a process",
+            write(
+                f"{one}/cancel",
+                self.cancel,
+                "Stop a process",
+                CancelAnswer,
+                404,
                 body=Cancel,
-                answer=CancelAnswer,
-                scope="execution:write",
-                errors=(401, 403, 404, 422, 429, 500, 503),
             ),
-            Endpoint(
-                method="POST",
-                path=f"{one}/retry",
-                handler=self.retry,
-                summary="Try again what failed",
-                answer=Record,
-                scope="execution:write",
-                errors=(401, 403, 404, 409, 429, 500, 503),
-            ),
-            Endpoint(
-                method="POST",
-                path="/processes/bulk-cancel",
-                handler=self.bulk_cancel,
-                summary="Stop everything a filter matches",
+            write(f"{one}/retry", self.retry, "Try again what failed", Record, 404, 409),
+            write(
+                f"{many}cancel",
+                self.bulk_cancel,
+                "Stop everything a filter matches",
+                BulkAnswer,
                 body=BulkCancel,
-                answer=BulkAnswer,
-                scope="execution:write",
-                errors=WRITE_ERRORS,
             ),
-            Endpoint(
-                method="POST",
-                path="/processes/bulk-retry",
-                handler=self.bulk_retry,
-                summary="Retry everything a filter matches that failed",
+            write(
+                f"{many}retry",
+                self.bulk_retry,
+                "Retry everything a filter matches that failed",
+                BulkAnswer,
                 body=BulkRetry,
-                answer=BulkAnswer,
-                scope="execution:write",
-                errors=WRITE_ERRORS,
             ),
         ]
 

@@ -14,6 +14,7 @@ from procession.core.errors import Invalid
 from procession.engine import Engine
 from procession.faces.endpoint import Answer, Endpoint, Request
 from procession.faces.execution.answers import Accepted
+from procession.faces.execution.declared import write
 from procession.faces.execution.messages import Callback, Enqueue, Maintenance, TargetGiven
 from procession.faces.execution.views import etag
 from procession.faces.execution.words import STATUS
@@ -25,7 +26,6 @@ from procession.webhooks.guard import Target as CallbackTarget
 
 URLS_KNOWN_MAX = 1_024
 FINGERPRINT_BYTES = 16
-CREATED_ERRORS = (401, 403, 404, 409, 413, 422, 429, 500, 503)
 
 CheckUrl = Callable[[str, str], CallbackTarget]
 """URL and pointer to what a well-formed URL names. Raises Invalid."""
@@ -41,28 +41,28 @@ class Submitting:
         self._check_url = lru_cache(maxsize=URLS_KNOWN_MAX)(check_url)
 
     def endpoints(self) -> list[Endpoint]:
+        enqueue, maintain = "/capability-requests/enqueue", "/maintenance/requests"
+        more = {"success": (202, 200)}
         return [
-            Endpoint(
-                method="POST",
-                path="/capability-requests/enqueue",
-                handler=self.enqueue,
-                summary="Ask for a capability on a phone",
+            write(
+                enqueue,
+                self.enqueue,
+                "Ask for a capability on a phone",
+                Accepted,
+                404,
+                409,
                 body=Enqueue,
-                answer=Accepted,
-                scope="execution:write",
-                success=(202, 200),
-                errors=CREATED_ERRORS,
+                **more,
             ),
-            Endpoint(
-                method="POST",
-                path="/maintenance/requests",
-                handler=self.maintain,
-                summary="Ask for upkeep of an account",
+            write(
+                maintain,
+                self.maintain,
+                "Ask for upkeep of an account",
+                Accepted,
+                404,
+                409,
                 body=Maintenance,
-                answer=Accepted,
-                scope="execution:write",
-                success=(202, 200),
-                errors=CREATED_ERRORS,
+                **more,
             ),
         ]
 

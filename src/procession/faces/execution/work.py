@@ -17,8 +17,8 @@ from procession.faces.execution.answers import (
     Record,
     Resent,
 )
+from procession.faces.execution.declared import read, write
 from procession.faces.execution.messages import Decision, ItemsQuery
-from procession.faces.execution.statuses import READ_ERRORS, WRITE_ERRORS
 from procession.faces.execution.views import item_view, shown, stamp, stamp_or_none
 from procession.outbox import DeliveryRead
 
@@ -69,54 +69,31 @@ class Work:
 
     def endpoints(self) -> list[Endpoint]:
         one = "/processes/{process_id}"
+        item, delivery = f"{one}/items/{{item_id}}", f"{one}/deliveries/{{delivery_id}}"
         return [
-            Endpoint(
-                method="GET",
-                path=f"{one}/items",
-                handler=self.items,
-                summary="The items of a process",
-                query=ItemsQuery,
-                answer=Items,
-                scope="execution:read",
-                errors=(*READ_ERRORS, 422),
+            read(
+                f"{one}/items", self.items, "The items of a process", Items, 404, query=ItemsQuery
             ),
-            Endpoint(
-                method="GET",
-                path=f"{one}/items/{{item_id}}/output",
-                handler=self.outputs,
-                summary="What the runs of an item printed",
-                answer=Outputs,
-                scope="execution:read",
-                errors=READ_ERRORS,
-            ),
-            Endpoint(
-                method="POST",
-                path=f"{one}/items/{{item_id}}/answer",
-                handler=self.answer,
-                summary="Decide about an interrupted run",
+            read(f"{item}/output", self.outputs, "What the runs of an item printed", Outputs, 404),
+            write(
+                f"{item}/answer",
+                self.answer,
+                "Decide about an interrupted run",
+                Record,
+                404,
+                409,
                 body=Decision,
-                answer=Record,
-                scope="execution:write",
-                errors=WRITE_ERRORS,
             ),
-            Endpoint(
-                method="GET",
-                path=f"{one}/deliveries",
-                handler=self.deliveries,
-                summary="The callbacks of a process",
-                answer=Deliveries,
-                scope="execution:read",
-                errors=READ_ERRORS,
+            read(
+                f"{one}/deliveries", self.deliveries, "The callbacks of a process", Deliveries, 404
             ),
-            Endpoint(
-                method="POST",
-                path=f"{one}/deliveries/{{delivery_id}}/resend",
-                handler=self.resend,
-                summary="Send a callback again",
-                answer=Resent,
-                scope="execution:write",
+            write(
+                f"{delivery}/resend",
+                self.resend,
+                "Send a callback again",
+                Resent,
+                404,
                 success=(202,),
-                errors=READ_ERRORS,
             ),
         ]
 
