@@ -335,6 +335,8 @@ def test_those_who_wait_are_told_once_a_turn_and_only_of_what_was_saved(tmp_path
     async def act(one: Opened) -> None:
         process = await one.submit(1)
         assert one.saved[-1] == {("queue", 1, "phones")}
+        await one.add_phones("p")
+        await one.claim("p")
         await one.ledger.change(process.process_id, reporting, (item_of(process),))
         assert one.saved[-1] == {("process", process.process_id)}
         await one.ledger.change(process.process_id, nothing)
