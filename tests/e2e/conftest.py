@@ -1,17 +1,14 @@
-"""The simulated phones and one calm installation serve all tests; killed ones are made apart."""
+"""Simulated phones and one calm installation serve all tests; what is killed is made apart."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
 from callbacks import Receiver
 from simulated import Simulated
-from world import World, account_of
-
-CALM_PHONES = ["phone_01", "phone_02", "phone_03", "phone_04", "phone_05", "phone_06"]
+from stories import Told
+from world import CALM_PHONES, World, account_of
 
 
 @pytest.fixture(scope="session")
@@ -46,21 +43,18 @@ def calm(
         world.end()
 
 
-@pytest.fixture
-def make_world(
-    tmp_path: Path, simulated: Simulated, receiver: Receiver
-) -> Iterator[Callable[..., World]]:
-    """Makes installations of which anything may be killed; their phones are 07 to 10."""
-    made: list[World] = []
-
-    def make(**settings: Any) -> World:
-        home = tmp_path / f"world-{len(made)}"
-        home.mkdir()
-        made.append(World(home, simulated, receiver, **settings))
-        return made[-1]
-
+@pytest.fixture(scope="module")
+def told(
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    simulated: Simulated,
+    receiver: Receiver,
+) -> Iterator[Told]:
+    """The module's STORIES, begun side by side; call it with one to wait for its end."""
+    module = request.module
+    stories = Told(tmp_path_factory.mktemp(module.__name__), simulated, receiver)
     try:
-        yield make
+        stories.begin(module.STORIES)
+        yield stories
     finally:
-        for world in made:
-            world.end()
+        stories.close()

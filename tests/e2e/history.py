@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from api import ENDED, Api
+from deadline import until
 
 LEFT = ENDED | {"retrying", "waiting_review", "item_retrying", "lease_lost"}
 """After these an item's run is no longer the one that was claimed."""
@@ -75,13 +76,19 @@ class Book:
         book = self.folder / "book"
         return [json.loads(line) for line in book.read_text().splitlines()] if book.exists() else []
 
-    def begun(self, process_id: str, item_id: str = "", attempt: int = 1) -> dict[str, Any] | None:
+    def begun(self, process_id: str, attempt: int = 1) -> dict[str, Any] | None:
         """The line a run's beginning left, if it has begun."""
-        wanted = item_id or item_of(process_id)
+        wanted = item_of(process_id)
         for line in self.lines():
             if (line["what"], line["item_id"], line["attempt"]) == ("begin", wanted, attempt):
                 return line
         return None
+
+    def until_begun(self, process_id: str, attempt: int = 1) -> int:
+        """The process id of a run, once it has begun."""
+        line = until(lambda: self.begun(process_id, attempt=attempt), 20, "a run's beginning")
+        pid: int = line["pid"]
+        return pid
 
     def verify(self) -> None:
         """No phone ever had two runs, as the runs found it; none began or ended twice."""

@@ -11,7 +11,9 @@ from typing import Any
 import adbutils
 from programs import PROCESSION, Program, clean_environment, free_port
 
-PHONES = 10
+PHONES = 31
+STORY_PHONES = [f"phone_{number:02}" for number in range(8, PHONES + 1)]
+"""Phones 01 to 07 are the calm installation's."""
 
 
 class Simulated:

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import random
-import signal
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import pytest
-from api import ENDED, Api
-from deadline import until
+from api import Api
 from history import at, verify_log
-from world import LEASE_MS, World
+from world import World
 
 BOUND_S = 5.0
 LONG_S = 300
@@ -162,26 +158,3 @@ def test_thirty_cancels_over_busy_phones_all_hold_the_bound(calm: World) -> None
         outcomes = [outcome for lane in lanes for outcome in lane.result()]
     assert {status for status, _ in outcomes} == {"cancelled"}
     assert max(late_s for _, late_s in outcomes) <= BOUND_S, sorted(outcomes)
-
-
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
-def test_without_its_agent_a_run_is_over_within_a_lease_and_the_bound(
-    make_world: Callable[..., World], how: signal.Signals
-) -> None:
-    world = make_world()
-    phones = ["phone_07", "phone_08", "phone_09", "phone_10"]
-    agent = world.start_agent("dying", phones)
-    runs = [world.api.submit("sleep", IGNORES, phone=phone) for phone in phones]
-    for process_id in runs:
-        world.api.until_status(process_id, "executing")
-    agent.program.send(how)
-    asked = [("hard", 0), ("soft_then_force", 0), ("soft_then_force", 1), ("soft", 0)]
-    for process_id, (strategy, delay_s) in zip(runs, asked, strict=True):
-        world.api.cancel(process_id, strategy, delay_s)
-    begun_s = time.monotonic()
-    for process_id, (_, delay_s) in zip(runs, asked, strict=True):
-        left_s = begun_s + delay_s + LEASE_MS / 1000 + BOUND_S - time.monotonic()
-        assert world.api.ended(process_id, left_s)["status"] == "cancelled"
-        verify_log(world.api, process_id)
-    until(lambda: all(phone["lease"] is None for phone in world.api.phones().values()), 10)
-    assert all(world.api.record(process_id)["status"] in ENDED for process_id in runs)

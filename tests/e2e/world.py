@@ -18,6 +18,7 @@ from procession.agent.life import kill_orphans
 
 TOKEN = "end-to-end-" + "e" * 40
 LEASE_MS = 3_000
+CALM_PHONES = [f"phone_{number:02}" for number in range(1, 8)]
 
 
 class Agent:
