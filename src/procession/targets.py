@@ -148,7 +148,7 @@ def _shared(phone_group: str | None) -> str:
 
 def _quoted(label: str) -> str:
     """Finds the label as a whole in a JSON list of lower-case labels."""
-    return like(text_of(label))
+    return like(text_of(label.lower()))
 
 
 __all__ = ["MEMBERS_MAX", "Place", "Target", "active_account", "claim_topics", "places"]

@@ -168,10 +168,13 @@ class WriteConflict(Exception):
 
 
 def like(search: str) -> str:
-    """A LIKE pattern that finds `search` anywhere, with its wildcards taken literally."""
+    """A LIKE pattern that finds `search` anywhere, with its wildcards taken literally.
+
+    Lower case is left to the database, which must see both sides in the same way.
+    """
     if not search:
         return ""
-    text = search.lower().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    text = search.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     return f"%{text}%"
 
 

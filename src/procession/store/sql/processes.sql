@@ -42,7 +42,7 @@ WHERE tenant_id = :tenant_id
   AND phone_id = :phone_id -- if phone_id
   AND +namespace = :namespace -- if namespace
   AND +process_type = :process_type -- if process_type
-  AND (lower(request_id) LIKE :search ESCAPE '\' OR lower(process_type) LIKE :search ESCAPE '\' OR lower(account_id) LIKE :search ESCAPE '\') -- if search
+  AND (lower(request_id) LIKE lower(:search) ESCAPE '\' OR lower(process_type) LIKE lower(:search) ESCAPE '\' OR lower(account_id) LIKE lower(:search) ESCAPE '\') -- if search
 ORDER BY number DESC LIMIT :limit;
 
 -- due_processes: whose state's deadline is over
