@@ -8,7 +8,7 @@ from typing import cast
 
 from procession.caller import Caller
 from procession.core import lifecycle
-from procession.core.errors import Forbidden, LeaseLost, NotFound, Refused
+from procession.core.errors import Forbidden, LeaseLost, NotFound
 from procession.core.process import EMPTY, Change, Error, Item, Process
 from procession.core.states import ITEM_ACTIVE, ItemState
 from procession.engine import Engine
@@ -117,8 +117,7 @@ async def heartbeat(engine: Engine, caller: Caller, message: Heartbeat) -> list[
 
     await _draining(engine, caller, message.agent_id)
     renewing = asyncio.gather(*(_renew(engine, caller, message.agent_id, run) for run in runs))
-    await engine.ledger.errand(see)
-    orders = await renewing
+    _, orders = await asyncio.gather(engine.ledger.errand(see), renewing)
     ends_ms = engine.now_ms() + min(message.wait_ms, WAIT_MS_MAX)
     seen = set(message.seen)
     topics = [("agent", caller.tenant_id, message.agent_id)]
@@ -279,7 +278,8 @@ async def _finish(engine: Engine, caller: Caller, agent_id: str, result: Result)
             )
         else:
             change = await changing
-    except Refused as refused:
+    except (LeaseLost, NotFound) as refused:
+        # Any other refusal is of the whole message: an answered result is not told again.
         return FinishAnswer(result.item_id, result.attempt, False, refused.code)
     if isinstance(change.answer, LeaseLost):
         return FinishAnswer(result.item_id, result.attempt, False, LeaseLost.code)
