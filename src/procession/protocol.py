@@ -79,6 +79,8 @@ class Assignment(Struct, omit_defaults=True):
     start_required: bool
     """The agent must have `report(started=True)` accepted before it lets the run begin."""
     account_id: str | None = None
+    app: str | None = None
+    """The account's app: which app profile drives it."""
     waited_ms: int = 0
     """How long the server had the request before it gave the item away."""
 

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Sequence
 from typing import cast
 
+import msgspec
+
 from procession.caller import Caller
 from procession.core import lifecycle
 from procession.core.errors import Forbidden, LeaseLost, NotFound
@@ -187,10 +189,29 @@ async def _claim_now(
         return []
     lease_ms = engine.settings.lease_ms
     claimed = await engine.ledger.claim(Claiming(caller.tenant_id, agent_id, phone_ids, lease_ms))
-    return [_assignment(process, item, lease_ms, waited_ms) for process, item in claimed]
+    apps = await _apps(engine, caller, [item for _, item in claimed])
+    return [
+        msgspec.structs.replace(
+            _assignment(process, item, lease_ms),
+            app=apps.get(item.account_id or ""),
+            waited_ms=waited_ms,
+        )
+        for process, item in claimed
+    ]
 
 
-def _assignment(process: Process, item: Item, lease_ms: int, waited_ms: int) -> Assignment:
+async def _apps(engine: Engine, caller: Caller, items: Sequence[Item]) -> dict[str, str | None]:
+    """The apps of the items' accounts."""
+    account_ids = [item.account_id for item in items if item.account_id is not None]
+    if not account_ids:
+        return {}
+    found = await engine.store.connection.fetch(
+        "accounts_named", tenant_id=caller.tenant_id, account_ids=account_ids
+    )
+    return {row[0]: row[2] for row in found}
+
+
+def _assignment(process: Process, item: Item, lease_ms: int) -> Assignment:
     assert item.phone_id is not None
     return Assignment(
         item_id=item.item_id,
@@ -203,7 +224,6 @@ def _assignment(process: Process, item: Item, lease_ms: int, waited_ms: int) -> 
         lease_ms=lease_ms,
         time_limit_ms=process.request.time_limit_ms,
         start_required=process.request.on_interrupted != "retry",
-        waited_ms=waited_ms,
     )
 
 

@@ -96,3 +96,19 @@ def test_a_file_that_is_no_text_or_too_large_is_refused(tmp_path: Path) -> None:
     file.write_bytes(b"#" * (FILE_BYTES_MAX + 1))
     with pytest.raises(ProfileInvalid, match="larger than"):
         load(file)
+
+
+def test_an_accounts_app_names_a_profile_in_the_operators_folder(tmp_path: Path) -> None:
+    (tmp_path / "shop.toml").write_text((SHIPPED / "demo.toml").read_text())
+    chosen({"PROCESSION_APP": "shop", "PROCESSION_APP_PROFILES": str(tmp_path)})
+    chosen({"PROCESSION_APP": "demo", "PROCESSION_APP_PROFILES": str(tmp_path)})
+
+
+@pytest.mark.parametrize("app", ["unknown", "../shop", "/etc/passwd", "shop.toml", ""])
+def test_an_accounts_app_is_never_a_path(app: str, tmp_path: Path) -> None:
+    folder = tmp_path / "profiles"
+    folder.mkdir()
+    (tmp_path / "shop.toml").write_text((SHIPPED / "demo.toml").read_text())
+    environ = {"PROCESSION_APP": app or "x" * 100, "PROCESSION_APP_PROFILES": str(folder)}
+    with pytest.raises(ProfileInvalid, match="app profile"):
+        chosen(environ)

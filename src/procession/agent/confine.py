@@ -14,9 +14,12 @@ import sys
 
 from procession.agent import processes
 from procession.agent.frames import Limits, Start
+from procession.capabilities import profile
 
 CHANNEL_FD = 3
-_PASSED_ON = frozenset({"PATH", "LANG", "LC_ALL", "TZ", "PROCESSION_LIFE"})
+_PASSED_ON = frozenset(
+    {"PATH", "LANG", "LC_ALL", "TZ", "PROCESSION_LIFE", profile.VARIABLE, profile.FOLDER}
+)
 
 
 def prepare() -> None:
@@ -72,6 +75,8 @@ def additions(start: Start, home: str) -> dict[str, str]:
         "PROCESSION_PROCESS_ID": start.process_id,
         "PROCESSION_ATTEMPT": str(start.attempt),
     }
+    if start.app:
+        added[profile.APP] = start.app
     if start.serial:
         added["ANDROID_SERIAL"] = start.serial
         added["ANDROID_ADB_SERVER_PORT"] = str(start.adb_port)

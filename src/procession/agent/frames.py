@@ -43,6 +43,7 @@ class Start(Struct, tag=True, frozen=True):
     serial: str
     adb_port: int
     account_id: str | None
+    app: str | None
     limits: Limits
     until_s: float
 

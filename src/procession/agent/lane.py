@@ -88,6 +88,7 @@ class Lane:
             serial=self._serial(self.place.phone_id),
             adb_port=self.place.adb_port,
             account_id=assignment.account_id,
+            app=assignment.app,
             limits=self.place.limits,
             until_s=held.kill_at_s(),
         )

@@ -12,10 +12,11 @@ from pathlib import Path
 
 from procession.agent import frames, processes
 from procession.agent.frames import FromKeeper, Hello
+from procession.capabilities import profile
 
 HIRE_WAIT_S = 20.0
 STRAY_WAIT_S = 0.05
-_PASSED_ON = ("PATH", "LC_ALL", "TZ", "PYTHONPATH")
+_PASSED_ON = ("PATH", "LC_ALL", "TZ", "PYTHONPATH", profile.VARIABLE, profile.FOLDER)
 PATH_USUAL = "/usr/local/bin:/usr/bin:/bin"
 
 log = logging.getLogger(__name__)

@@ -15,6 +15,8 @@ from procession.capabilities.capability import RunFailed
 from procession.capabilities.inputs import located, named
 
 VARIABLE = "PROCESSION_APP_PROFILE"
+FOLDER = "PROCESSION_APP_PROFILES"
+APP = "PROCESSION_APP"
 SHIPPED = Path(__file__).parent / "profiles"
 DEFAULT = "demo"
 FILE_BYTES_MAX = 65_536
@@ -98,11 +100,14 @@ class AppProfile(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def chosen(environ: Mapping[str, str]) -> AppProfile:
-    """The profile the run's environment names in PROCESSION_APP_PROFILE, else the demo app's.
+    """The profile of the account's app, else the one in PROCESSION_APP_PROFILE, else the demo's.
 
-    A value with a slash or ending in .toml is a file, any other the name of a shipped profile.
-    Raises ProfileInvalid.
+    An account's app is a name: of a file in the folder PROCESSION_APP_PROFILES, or of a shipped
+    profile. In PROCESSION_APP_PROFILE a value with a slash or ending in .toml is a file, any other
+    the name of a shipped profile. Raises ProfileInvalid.
     """
+    if app := environ.get(APP):
+        return _of_app(app, environ)
     wanted = environ.get(VARIABLE) or DEFAULT
     if "/" in wanted or wanted.endswith(".toml"):
         return load(Path(wanted))
@@ -112,6 +117,17 @@ def chosen(environ: Mapping[str, str]) -> AppProfile:
             f"{VARIABLE} is {wanted[:200]!r}: neither a file nor one of the shipped ones ({names})"
         )
     return load(SHIPPED / f"{wanted}.toml")
+
+
+def _of_app(app: str, environ: Mapping[str, str]) -> AppProfile:
+    """Callers choose this name, so it never becomes a path of theirs."""
+    folders = [Path(environ[FOLDER])] if environ.get(FOLDER) else []
+    for folder in [*folders, SHIPPED]:
+        if NAME.fullmatch(app) and (folder / f"{app}.toml").is_file():
+            return load(folder / f"{app}.toml")
+    raise ProfileInvalid(
+        f"the account's app is {app[:200]!r}, and there is no app profile of that name in {FOLDER}"
+    )
 
 
 def load(path: Path) -> AppProfile:
