@@ -171,7 +171,8 @@ async def serve(settings: Settings, ready: Callable[[str, str | None], None]) ->
             connections_max=settings.connections_max,
         )
         listening = listen(settings)
-        address = f"http://{settings.host}:{listening.getsockname()[1]}"
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        address = f"http://{host}:{listening.getsockname()[1]}"
         server = HttpServer(config, lambda: ready(address, token))
 
         def stop() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -92,9 +92,17 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         if self.bootstrap_token and len(self.bootstrap_token) < 32:
             raise ValueError("bootstrap_token must have at least 32 characters")
-        parse_schedule(self.callback_retries)
-        parse_networks(self.callback_allow)
-        parse_secrets(self.callback_secrets)
+        _checked("callback_retries", parse_schedule, self.callback_retries)
+        _checked("callback_allow", parse_networks, self.callback_allow)
+        _checked("callback_secrets", parse_secrets, self.callback_secrets)
+
+
+def _checked(name: str, parse: Callable[[str], object], text: str) -> None:
+    """Raises ValueError that names the setting."""
+    try:
+        parse(text)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
 
 
 def read_settings(
