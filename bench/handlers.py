@@ -26,6 +26,7 @@ from procession.core.process import Change, Process
 from procession.engine import Engine
 from procession.faces.execution import execution_streams
 from procession.faces.router import App
+from procession.httpd import ARRIVED
 from procession.server import first_token, make_app, make_guard, open_engine
 from procession.settings import Settings
 from procession.store.turn import Submitted
@@ -116,6 +117,7 @@ def calling(app: App, method: str, path: str, body: bytes, sent: Sent | None = N
         "query_string": b"",
         "headers": headers,
         "state": {},
+        "extensions": ARRIVED,
     }
     send = sent or Sent()
 
@@ -130,7 +132,7 @@ def calling(app: App, method: str, path: str, body: bytes, sent: Sent | None = N
 
 async def least_us(call: Call, options: argparse.Namespace) -> float:
     """CPU of this thread a call, in microseconds: the least of the runs disturbs it least."""
-    found = []
+    found: list[float] = []
     for _ in range(options.runs):
         began = time.thread_time()
         for _ in range(options.requests):

@@ -11,40 +11,58 @@ from typing import Any
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from procession.faces.endpoint import BODY_ARRIVED
+
 KEEP_ALIVE_S = 75
 BACKLOG = 4_096
+ARRIVED: dict[str, dict[object, object]] = {BODY_ARRIVED: {}}
 
 
 def bounded_protocol(head_ms_max: int) -> type[HttpToolsProtocol]:
-    """uvicorn's protocol, but a head that does not arrive in time closes the connection."""
+    """uvicorn's protocol, but a head that does not arrive in time closes the connection.
+
+    Nearly every head, and most bodies, arrive in one piece: a timer is set only when a piece has
+    left a head unfinished, and the scope says when the body is all there.
+    """
 
     class BoundedProtocol(HttpToolsProtocol):
+        _head_open = True
         _head_timer: asyncio.TimerHandle | None = None
 
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
             self._await_head()
 
-        def on_message_begin(self) -> None:
-            super().on_message_begin()
-            if self._head_timer is None:
+        def data_received(self, data: bytes) -> None:
+            super().data_received(data)
+            if self._head_open and self._head_timer is None:
                 self._await_head()
 
+        def on_message_begin(self) -> None:
+            super().on_message_begin()
+            self._head_open = True
+
         def on_headers_complete(self) -> None:
-            self._forget_timer()
+            self._head_open = False
+            if self._head_timer is not None:
+                self._forget_timer(self._head_timer)
             super().on_headers_complete()
 
+        def on_message_complete(self) -> None:
+            self.scope["extensions"] = ARRIVED
+            super().on_message_complete()
+
         def connection_lost(self, exc: Exception | None) -> None:
-            self._forget_timer()
+            if self._head_timer is not None:
+                self._forget_timer(self._head_timer)
             super().connection_lost(exc)
 
         def _await_head(self) -> None:
             self._head_timer = self.loop.call_later(head_ms_max / 1000, self._head_is_late)
 
-        def _forget_timer(self) -> None:
-            if self._head_timer is not None:
-                self._head_timer.cancel()
-                self._head_timer = None
+        def _forget_timer(self, timer: asyncio.TimerHandle) -> None:
+            timer.cancel()
+            self._head_timer = None
 
         def _head_is_late(self) -> None:
             self._head_timer = None

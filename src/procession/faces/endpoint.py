@@ -19,6 +19,8 @@ from procession.faces.strict import BodyInvalid, FieldError, explained
 
 QUERY_FIELDS_MAX = 50
 QUERY_CHARS_MAX = 8_192
+BODY_ARRIVED = "procession.body_arrived"
+"""The ASGI extension by which a server says that the whole body is there: reading cannot wait."""
 
 Headers = tuple[tuple[bytes, bytes], ...]
 Write = Callable[[bytes], Awaitable[None]]

@@ -18,6 +18,7 @@ from msgspec.json import Encoder
 from procession.capabilities.errors import CapabilityRefusal
 from procession.core.errors import Overloaded, Refused
 from procession.faces.endpoint import (
+    BODY_ARRIVED,
     Answer,
     BodyTooLarge,
     BodyTooSlow,
@@ -167,7 +168,7 @@ class App:
                 face = next(iter(node.methods.values())).face
                 raise MethodNotAllowed(_allow(node))
             face, known = route.face, (method, route.endpoint.path)
-            answer = await self._answer(route, request)
+            answer = await self._answer(route, request, scope)
         except (Refused, CapabilityRefusal) as refused:
             answer = face.refuse(refused)
         except Exception:
@@ -178,7 +179,7 @@ class App:
         self.load.answered[key] = self.load.answered.get(key, 0) + 1
         await self._send(answer, request_id, request, send)
 
-    async def _answer(self, route: Route, request: Request) -> Answer:
+    async def _answer(self, route: Route, request: Request, scope: Scope) -> Answer:
         if self.load.count > self._settings.requests_max:
             raise Overloaded
         endpoint = route.endpoint
@@ -188,16 +189,19 @@ class App:
             words = request.query_words()
             request.query = decoded_query(words, endpoint.query) if words else route.no_query
         if route.decoder is not None:
-            request.body = await self._body(request, endpoint)
+            arrived = BODY_ARRIVED in scope.get("extensions", ())
+            request.body = await self._body(request, endpoint, arrived)
             request.message, request.canonical = route.decoder.decode(request.body)
         return await endpoint.handler(request)
 
-    async def _body(self, request: Request, endpoint: Endpoint) -> bytes:
+    async def _body(self, request: Request, endpoint: Endpoint, arrived: bool) -> bytes:
         """Raises BodyTooLarge, BodyTooSlow."""
         limit = endpoint.body_bytes_max or self._settings.body_bytes_max
         said = request.headers.get(b"content-length", b"0")
         if len(said) > 18 or (said.isdigit() and int(said) > limit):
             raise BodyTooLarge(f"the body is larger than {limit} bytes")
+        if arrived:
+            return await _read(request, limit)
         try:
             async with asyncio.timeout(self._settings.body_ms_max / 1_000):
                 return await _read(request, limit)
