@@ -87,7 +87,8 @@ def clean_environment() -> dict[str, str]:
         for name, value in os.environ.items()
         if not name.startswith(("PROCESSION_", "ANDROID_", "PYTEST_", "COV_"))
     }
-    return kept | {"PYTHONPATH": str(PLUGINS), "ADB_MDNS": "0", "PYTHONUNBUFFERED": "1"}
+    path = os.pathsep.join(filter(None, [str(PLUGINS), os.environ.get("PYTHONPATH")]))
+    return kept | {"PYTHONPATH": path, "ADB_MDNS": "0", "PYTHONUNBUFFERED": "1"}
 
 
 def free_port() -> int:

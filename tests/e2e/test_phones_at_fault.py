@@ -22,9 +22,9 @@ SHOWN_AS = {
     "phone_06": ("low_storage", "unhealthy"),
 }
 BREAKING = {
-    "phone_02": ("drop", 3.0),
-    "phone_03": ("unauthorized", 3.0),
-    "phone_04": ("reboot", 3.0),
+    "phone_02": "drop",
+    "phone_03": "unauthorized",
+    "phone_04": "reboot",
 }
 
 
@@ -64,15 +64,16 @@ def test_a_phone_at_fault_is_shown_and_its_work_waits(calm: World) -> None:
             lane.result()
 
 
-def breaks_and_recovers(world: World, phone_id: str, fault: str, seconds: float) -> None:
+def breaks_and_recovers(world: World, phone_id: str, fault: str) -> None:
     """A run whose phone fails under it says so, and completes when the phone is back."""
     target = {"routing": "direct", "phone_id": phone_id, "account_id": account_of(phone_id)}
     process_id = world.api.submit("fyp_warmup", {"minutes": 0.1}, **target)
     until(lambda: "progress" in {e["name"] for e in world.api.events(process_id)})
-    world.simulated.fault(phone_id, fault, seconds)
-    world.api.until_status(process_id, "retrying", within_s=40)
+    world.simulated.fault(phone_id, fault)
+    world.api.until_status(process_id, "retrying", within_s=50)
     error = world.api.record(process_id)["error"]
     assert (error["category"], phone_id in error["message"]) == ("failed", True), error
+    world.simulated.clear(phone_id)
     world.api.completed(process_id, 60)
     found = stays(process_id, verify_log(world.api, process_id))
     assert len(found) >= 2
@@ -84,13 +85,13 @@ def breaks_and_recovers(world: World, phone_id: str, fault: str, seconds: float)
 def hung(calm: World) -> Iterator[Future[None]]:
     """Begun first, since a run waits long for a phone that hangs."""
     with ThreadPoolExecutor(1) as pool:
-        yield pool.submit(breaks_and_recovers, calm, "phone_07", "hang", 25.0)
+        yield pool.submit(breaks_and_recovers, calm, "phone_07", "hang")
 
 
 def test_a_run_whose_phone_fails_is_tried_again_when_it_is_back(calm: World) -> None:
     with ThreadPoolExecutor(len(BREAKING)) as pool:
         lanes = [
-            pool.submit(breaks_and_recovers, calm, phone_id, *fault)
+            pool.submit(breaks_and_recovers, calm, phone_id, fault)
             for phone_id, fault in BREAKING.items()
         ]
         for lane in lanes:
@@ -99,15 +100,11 @@ def test_a_run_whose_phone_fails_is_tried_again_when_it_is_back(calm: World) -> 
 
 def quarantined(world: World) -> None:
     (phone_id,) = own_phones(1)
-    agent = world.start_agent("strict", [phone_id], **{"probe-every-ms": 3_000})
-    world.api.post("/accounts", {"account_id": "unlucky", "phone_id": phone_id}, 201)
-    process_id = world.api.submit("fyp_warmup", {"minutes": 1}, account_id="unlucky")
+    # Probes keep away, so that the runs meet the crashes.
+    agent = world.start_agent("strict", [phone_id], **{"probe-every-ms": 60_000})
+    process_id = world.api.submit("witness_talk", world.book.inputs(60), phone=phone_id)
     for attempt in (1, 2, 3):
-        until(
-            lambda n=attempt: (i := world.api.item(process_id))["attempt"] == n and i["percent"],
-            20,
-            f"attempt {attempt} under way",
-        )
+        world.book.until_begun(process_id, attempt)
         world.simulated.fault(phone_id, "crash_mid_command")
     record = world.api.ended(process_id)
     assert record["status"] == "failed_terminal"

@@ -37,12 +37,15 @@ class Witness:
         note(job, "begin" if locked(lock) else "overlap", phone_id)
         until_s = time.monotonic() + job.input["seconds"]
         while time.monotonic() < until_s:
-            if job.input.get("ignore_stop"):
-                time.sleep(PART_S)
-            else:
-                job.wait(PART_S)
+            self.pass_time(job)
         note(job, "end", phone_id)
         return {"attempt": job.attempt}
+
+    def pass_time(self, job: Job) -> None:
+        if job.input.get("ignore_stop"):
+            time.sleep(PART_S)
+        else:
+            job.wait(PART_S)
 
 
 class WitnessFail(Witness):
@@ -57,6 +60,17 @@ class WitnessAsk(Witness):
 
     name: ClassVar[str] = "witness_ask"
     on_interrupted: ClassVar[Any] = "ask_human"
+
+
+class WitnessTalk(Witness):
+    """The same, talking to its phone all the time."""
+
+    name: ClassVar[str] = "witness_talk"
+
+    def pass_time(self, job: Job) -> None:
+        assert job.phone is not None
+        job.phone.shell("getprop ro.serialno", timeout_s=job.input.get("patience_s", 20.0))
+        job.wait(PART_S)
 
 
 def locked(lock: int) -> bool:
