@@ -43,9 +43,9 @@ class Start(Struct, tag=True, frozen=True):
     serial: str
     adb_port: int
     account_id: str | None
-    app: str | None
     limits: Limits
     until_s: float
+    app: str | None = None
 
 
 class Stop(Struct, tag=True, frozen=True):
