@@ -113,18 +113,18 @@ class Retention:
 
     async def step(self, now_ms: int) -> int:
         before_ms = now_ms - int(self._engine.settings.retention_days * DAY_MS)
-        found = await self._engine.store.connection.fetch(
-            "prunable_processes", before_ms=before_ms, limit=PRUNE_MAX
+        old = await self._engine.store.connection.fetch(
+            "prunable_processes", before_ms=before_ms, limit=1
         )
-        if found:
-            await self._engine.ledger.errand(lambda turn: self._prune(turn, [r[0] for r in found]))
-        return len(found)
+        if not old:
+            return 0
+        return await self._engine.ledger.errand(lambda turn: self._prune(turn, before_ms))
 
-    async def _prune(self, turn: Turn, process_ids: list[str]) -> None:
+    async def _prune(self, turn: Turn, before_ms: int) -> int:
+        """Looks again within the turn: a retry or a callback sent again keeps its process."""
         connection = turn.store.connection
-        for process in (await turn.store.lock_processes(sorted(process_ids))).values():
-            if not process.final:
-                continue
+        found = await connection.fetch("prunable_processes", before_ms=before_ms, limit=PRUNE_MAX)
+        for process in (await turn.store.lock_processes(sorted(r[0] for r in found))).values():
             process_id = process.process_id
             last = item_id_of(process_id, process.items_total)
             await connection.execute("delete_outputs", process_id=process_id)
@@ -132,6 +132,7 @@ class Retention:
             await connection.execute("delete_deliveries", process_id=process_id)
             await connection.execute("delete_events", process_id=process_id)
             await connection.execute("delete_process", process_id=process_id)
+        return len(found)
 
 
 async def run(loop: Loop, clock: Callable[[], int]) -> None:

@@ -19,6 +19,8 @@ from procession.core.states import ITEM_ACTIVE, ITEM_FINAL, RETRIABLE, ItemState
 
 GRACE_MS = 2_000
 """After a lease is over: what a stopped agent's last kill may take."""
+RUN_MS_MAX = 7 * 86_400_000
+"""For a capability that states no limit of its own."""
 RUN_SLACK_MS = 30_000
 """The server's own limit on a run lies this far behind the agent's."""
 
@@ -49,8 +51,7 @@ def claim(
     """An agent takes the item for a phone until `lease_ms`; the attempt becomes its fence."""
     if item.state is not ItemState.QUEUED or item.lease_ms is not None:
         raise WrongState(f"item is {item.state}, not queued")
-    limit = process.request.time_limit_ms
-    run_until_ms = now_ms + limit + RUN_SLACK_MS if limit else None
+    run_until_ms = now_ms + (process.request.time_limit_ms or RUN_MS_MAX) + RUN_SLACK_MS
     after = replace(
         item,
         state=ItemState.CLAIMED,
