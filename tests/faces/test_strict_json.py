@@ -14,6 +14,7 @@ from msgspec import Meta, Raw, Struct
 
 from procession.faces.strict import (
     DEPTH_MAX,
+    INT_DIGITS_MAX,
     BodyInvalid,
     StrictDecoder,
     check,
@@ -249,3 +250,12 @@ def test_depth_is_counted_as_brackets_nest(depth: int, arrays: bool) -> None:
     else:
         body = b'{"a":' * (depth - 1) + b"{}" + b"}" * (depth - 1)
     assert refused_slowly(body) == (depth > DEPTH_MAX)
+
+
+@given(st.integers(0, 450), st.integers(300, 620), st.sampled_from(["", ".5", "e5"]))
+def test_a_long_number_is_found_wherever_it_lies(before: int, digits: int, end: str) -> None:
+    number = "9" * digits + end
+    body = b'{"%s":%s}' % (b"k" * before, number.encode())
+    if digits >= INT_DIGITS_MAX:
+        assert sorted_if_clean(body) is None
+    assert (sorted_if_clean(body) is None) >= refused_slowly(body)

@@ -33,6 +33,9 @@ _encode = msgspec.json.Encoder().encode
 _encode_sorted = msgspec.json.Encoder(order="sorted").encode
 _TO_ZEROS = bytes(48 if 48 <= byte <= 57 else byte for byte in range(256))
 _HUGE = b"0" * INT_DIGITS_MAX
+_STRIDE = 100
+_HUGE_SAMPLED = b"0" * (INT_DIGITS_MAX // _STRIDE)
+"""However they lie, so many digits in a row hold at least this many of every hundredth byte."""
 _STRING = re.compile(rb'"(?>[^"\\]*(?:\\.[^"\\]*)*)(?:"|\\?\Z)', re.DOTALL)
 """Also one that is never closed: trying again from each quote in it would take for ever."""
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
@@ -78,11 +81,11 @@ class StrictDecoder(Generic[T]):
 
 def sorted_if_clean(body: bytes) -> bytes | None:
     """The body with sorted keys if the cheap marks say `check` accepts it; None: look closer."""
-    if b"\\u" in body:
+    if b"\\" in body and b"\\u" in body:
         return None
     if body.count(b"{") + body.count(b"[") > DEPTH_MAX and _is_too_deep(body):
         return None
-    if len(body) > INT_DIGITS_MAX and _HUGE in body.translate(_TO_ZEROS):
+    if _HUGE_SAMPLED in body[::_STRIDE].translate(_TO_ZEROS) and _HUGE in body.translate(_TO_ZEROS):
         return None
     try:
         again = _encode_sorted(_generic(body))
