@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import secrets
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
@@ -16,6 +17,8 @@ from history import at, verify_log
 from world import World, account_of
 
 RUN = ["accepted", "planned", "executing", "completed"]
+WORDS = ["street food", "night trains"]
+UPKEEP = ["health_check", "screenshot", "restart_app", "clear_cache", "reboot", "health_check"]
 
 
 def told_in_order(receiver: Receiver, world: World, process_id: str) -> list[str]:
@@ -47,21 +50,15 @@ def maintain(world: World, phone_id: str, *steps: Any) -> str:
     return process_id
 
 
-def test_typed_keywords_are_found_in_the_app(calm: World, receiver: Receiver) -> None:
-    words = ["street food", "night trains"]
-    inputs = {"keywords": words, "minutes_per_keyword": 0.1}
-    process_id = calm.api.submit("keyword_warmup", inputs, **on("phone_01"))
-    record = calm.api.completed(process_id, 60)
-    assert record["target"]["phone_id"] == "phone_01"
-    assert calm.simulated.account("phone_01", "account_01")["searches"] == words
-    assert told_in_order(receiver, calm, process_id) == RUN
-
-
-def test_a_feed_is_looked_through(calm: World, receiver: Receiver) -> None:
-    process_id = calm.api.submit("fyp_warmup", {"minutes": 0.1}, **on("phone_02"))
-    calm.api.completed(process_id, 60)
-    assert calm.simulated.account("phone_02", "account_02")["clips_seen"] > 1
-    assert told_in_order(receiver, calm, process_id) == RUN
+@pytest.fixture(scope="module", autouse=True)
+def long_work(calm: World) -> dict[str, str]:
+    """Submitted before the first test, since it takes its time; name to process id."""
+    inputs = {"keywords": WORDS, "minutes_per_keyword": 0.1}
+    return {
+        "keywords": calm.api.submit("keyword_warmup", inputs, **on("phone_01")),
+        "feed": calm.api.submit("fyp_warmup", {"minutes": 0.1}, **on("phone_02")),
+        "upkeep": maintain(calm, "phone_04", *({"action": action} for action in UPKEEP)),
+    }
 
 
 def test_an_edited_profile_is_read_back(calm: World, receiver: Receiver) -> None:
@@ -71,18 +68,6 @@ def test_an_edited_profile_is_read_back(calm: World, receiver: Receiver) -> None
     assert calm.simulated.account("phone_03", "account_03")["profile"] == wanted
     assert record["result"]["steps"][0]["after"] == wanted
     assert told_in_order(receiver, calm, process_id) == RUN
-
-
-def test_upkeep_does_every_step_and_survives_a_reboot(calm: World) -> None:
-    actions = ["health_check", "screenshot", "restart_app", "clear_cache", "reboot", "health_check"]
-    steps = [{"action": action} for action in actions]
-    uptime_s = calm.simulated.state("phone_04")["uptime_s"]
-    process_id = maintain(calm, "phone_04", *steps)
-    done = calm.api.completed(process_id, 90)["result"]["steps"]
-    assert [step["action"] for step in done] == actions
-    assert base64.b64decode(done[1]["png_base64"]).startswith(b"\x89PNG\r\n")
-    assert calm.simulated.state("phone_04")["uptime_s"] < uptime_s
-    until(lambda: calm.api.phone("phone_04")["state"] == "available", 30, "phone_04 back")
 
 
 def test_an_ingested_clip_is_pushed_and_shown(calm: World, receiver: Receiver) -> None:
@@ -160,3 +145,33 @@ def test_what_failed_for_good_completes_when_retried_by_hand(
     last = calm.api.record(process_id)["version"]
     until(lambda: last in receiver.versions(process_id), 20, "the last callback")
     assert receiver.milestones(process_id)[-3:] == ["retrying", "executing", "completed"]
+
+
+def test_typed_keywords_are_found_in_the_app(
+    calm: World, receiver: Receiver, long_work: dict[str, str]
+) -> None:
+    process_id = long_work["keywords"]
+    record = calm.api.completed(process_id, 60)
+    assert record["target"]["phone_id"] == "phone_01"
+    assert calm.simulated.account("phone_01", "account_01")["searches"] == WORDS
+    assert told_in_order(receiver, calm, process_id) == RUN
+
+
+def test_a_feed_is_looked_through(
+    calm: World, receiver: Receiver, long_work: dict[str, str]
+) -> None:
+    calm.api.completed(long_work["feed"], 60)
+    assert calm.simulated.account("phone_02", "account_02")["clips_seen"] > 1
+    assert told_in_order(receiver, calm, long_work["feed"]) == RUN
+
+
+def test_upkeep_does_every_step_and_survives_a_reboot(
+    calm: World, long_work: dict[str, str]
+) -> None:
+    record = calm.api.completed(long_work["upkeep"], 90)
+    done = record["result"]["steps"]
+    assert [step["action"] for step in done] == UPKEEP
+    assert base64.b64decode(done[1]["png_base64"]).startswith(b"\x89PNG\r\n")
+    up_since = datetime.now(UTC) - timedelta(seconds=calm.simulated.state("phone_04")["uptime_s"])
+    assert up_since > at(record["timestamps"]["executing_at"]), "it was rebooted"
+    until(lambda: calm.api.phone("phone_04")["state"] == "available", 30, "phone_04 back")
