@@ -28,7 +28,7 @@ demo: $(READY) ## server, agent and simulated phones at work, live; ONCE=1 ends 
 	@$(BIN)/python examples/demo.py $(if $(ONCE),--once)
 
 test: $(READY) system-deps ## all tests
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest -n 4 --dist loadfile $(ARGS)
 
 check: $(READY) ## style, types, import rules
 	@$(BIN)/ruff check .
