@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from procession.capabilities.capability import Capability
 from procession.capabilities.errors import InputInvalid
 
 VALUE_CHARS_MAX = 60
+DECODERS_MAX = 256
 SENTENCE = re.compile(r"(?P<rule>.*?)(?: - at `(?P<path>[^`]*)`)?", re.DOTALL)
 PATH_PART = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
 MISSING_FIELD = re.compile(r"Object missing required field `([^`]+)`")
@@ -24,11 +27,16 @@ def decode_inputs(capability: Capability, raw: bytes) -> Any:
     Raises InputInvalid.
     """
     try:
-        return msgspec.json.decode(raw, type=capability.Input or dict[str, Any])
+        return _decoder(capability.Input).decode(raw)
     except msgspec.ValidationError as refusal:
         raise _explained(capability, str(refusal), raw) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as refusal:
         raise InputInvalid("", f"inputs are not JSON: {refusal}") from None
+
+
+@lru_cache(maxsize=DECODERS_MAX)
+def _decoder(shape: type[Struct] | None) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(shape or dict[str, Any])
 
 
 def input_schema(capability: Capability) -> dict[str, Any]:

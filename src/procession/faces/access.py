@@ -11,7 +11,7 @@ from procession.faces.endpoint import RateLimited, Request
 
 TOKEN_CHARS_MAX = 512
 BUCKETS_MAX = 10_000
-_SCHEME = "bearer "
+_SCHEME = b"bearer "
 
 CallerOf = Callable[[str], Awaitable[Caller]]
 
@@ -41,11 +41,10 @@ def bearer(request: Request) -> str:
     value = request.headers.get(b"authorization")
     if value is None or len(value) > TOKEN_CHARS_MAX:
         raise Unauthenticated
-    text = value.decode("latin-1")
-    token = text[len(_SCHEME) :].strip()
-    if text[: len(_SCHEME)].lower() != _SCHEME or not token:
+    token = value[len(_SCHEME) :].strip()
+    if value[: len(_SCHEME)].lower() != _SCHEME or not token:
         raise Unauthenticated
-    return token
+    return token.decode("latin-1")
 
 
 class Rates:

@@ -22,6 +22,7 @@ QUERY_CHARS_MAX = 8_192
 BODY_ARRIVED = "procession.body_arrived"
 """The ASGI extension by which a server says that the whole body is there: reading cannot wait."""
 
+NOBODY = Caller("", 0, "", frozenset())
 Headers = tuple[tuple[bytes, bytes], ...]
 Write = Callable[[bytes], Awaitable[None]]
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
@@ -120,61 +121,28 @@ class Parked:
         self._load.waiting -= 1
 
 
-class Request:
+class Request(Struct, eq=False):
     """One request. `body` is bytes; `message` the decoded body; `caller` who asks."""
 
-    __slots__ = (
-        "_query",
-        "_query_bytes",
-        "body",
-        "caller",
-        "canonical",
-        "headers",
-        "load",
-        "message",
-        "method",
-        "params",
-        "path",
-        "peer",
-        "query",
-        "receive",
-        "request_id",
-    )
-
-    caller: Caller
+    method: str
+    path: str
+    params: dict[str, str]
+    """The values of the path's parameters."""
+    headers: Mapping[bytes, bytes]
+    query_bytes: bytes
+    request_id: str
+    peer: str
+    load: Load
+    receive: Receive
+    body: bytes = b""
+    caller: Caller = NOBODY
     """Set before the handler runs wherever the endpoint has a scope."""
-    message: Any
+    message: Any = None
     """The decoded body, of the endpoint's `body` type."""
-    canonical: bytes
+    canonical: bytes = b""
     """The body with sorted keys and without blanks: equal for equal bodies."""
-    query: Any
+    query: Any = None
     """The decoded query, of the endpoint's `query` type."""
-
-    def __init__(
-        self,
-        *,
-        method: str,
-        path: str,
-        params: dict[str, str],
-        headers: Mapping[bytes, bytes],
-        query: bytes = b"",
-        body: bytes = b"",
-        request_id: str = "",
-        peer: str = "",
-        load: Load | None = None,
-        receive: Receive | None = None,
-    ) -> None:
-        self.method = method
-        self.path = path
-        self.params = params
-        self.headers = headers
-        self.body = body
-        self.request_id = request_id
-        self.peer = peer
-        self.load = load or Load()
-        self.receive = receive
-        self._query_bytes = query
-        self._query: dict[str, str] | None = None
 
     def header(self, name: bytes) -> str:
         """The value of the header with this lower-case name, empty when absent."""
@@ -183,9 +151,7 @@ class Request:
 
     def query_words(self) -> dict[str, str]:
         """The query's names and values; of a repeated name the last. Raises BodyInvalid."""
-        if self._query is None:
-            self._query = _query_words(self._query_bytes) if self._query_bytes else {}
-        return self._query
+        return _query_words(self.query_bytes) if self.query_bytes else {}
 
     def parked(self) -> Parked:
         """Use around a wait: `with request.parked(): await …`."""
@@ -193,7 +159,6 @@ class Request:
 
     async def left(self) -> None:
         """Return when the client has gone; only once the body was read."""
-        assert self.receive is not None
         while (await self.receive())["type"] != "http.disconnect":
             pass
 

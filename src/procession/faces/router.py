@@ -74,11 +74,15 @@ class Router:
 
     def __init__(self, routes: Iterable[Route]) -> None:
         self._root = Node()
+        self._fixed: dict[str, Node] = {}
         for route in routes:
             self._add(route)
 
     def find(self, path: str) -> tuple[Node | None, dict[str, str]]:
         """The node of a path and the values of its parameters; None where nothing is served."""
+        fixed = self._fixed.get(path)
+        if fixed is not None:
+            return fixed, {}
         node, params = self._root, {}
         for segment in path.split("/")[1:]:
             child = node.children.get(segment)
@@ -102,6 +106,8 @@ class Router:
                 node = node.children.setdefault(segment, Node())
         assert route.endpoint.method not in node.methods, route.endpoint.path
         node.methods[route.endpoint.method] = route
+        if "{" not in route.endpoint.path:
+            self._fixed[route.endpoint.path] = node
 
 
 class App:
@@ -142,28 +148,26 @@ class App:
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = dict(scope["headers"])
-        request_id = self._request_id(headers.get(b"x-request-id"))
         method = scope["method"]
         path, node, params = self._find(scope)
-        client = scope.get("client")
+        client = scope["client"]
         request = Request(
-            method=method,
-            path=path,
-            params=params,
-            headers=headers,
-            query=scope["query_string"],
-            request_id=request_id.decode(),
-            peer=client[0] if client else "",
-            load=self.load,
-            receive=receive,
+            method,
+            path,
+            params,
+            headers,
+            scope["query_string"],
+            self._request_id(headers.get(b"x-request-id")),
+            client[0] if client else "",
+            self.load,
+            receive,
         )
         face, known = self._faces[-1], ("other", "unknown")
         try:
             if node is None:
                 face = self._face_of(path)
                 raise PathUnknown
-            wanted = "GET" if method == "HEAD" else method
-            route = node.methods.get(wanted)
+            route = node.methods.get("GET" if method == "HEAD" else method)
             if route is None:
                 face = next(iter(node.methods.values())).face
                 raise MethodNotAllowed(_allow(node))
@@ -175,9 +179,9 @@ class App:
             trace = traceback.format_exc()
             log.error("request failed", request_id=request.request_id, path=known[1], trace=trace)
             answer = face.refuse(Unexpected())
-        key = (*known, answer.status)
-        self.load.answered[key] = self.load.answered.get(key, 0) + 1
-        await self._send(answer, request_id, request, send)
+        answered, key = self.load.answered, (*known, answer.status)
+        answered[key] = answered.get(key, 0) + 1
+        await self._send(answer, request, send)
 
     async def _answer(self, route: Route, request: Request, scope: Scope) -> Answer:
         if self.load.count > self._settings.requests_max:
@@ -223,15 +227,16 @@ class App:
     def _face_of(self, path: str) -> Face:
         return next((face for face in self._faces if path.startswith(face.prefix)), self._faces[-1])
 
-    def _request_id(self, given: bytes | None) -> bytes:
+    def _request_id(self, given: bytes | None) -> str:
         if given is not None and _SANE_ID.fullmatch(given):
-            return given
-        return f"{self._boot}-{next(self._numbers):x}".encode()
+            return given.decode()
+        return f"{self._boot}-{next(self._numbers):x}"
 
-    async def _send(self, answer: Answer, request_id: bytes, request: Request, send: Send) -> None:
+    async def _send(self, answer: Answer, request: Request, send: Send) -> None:
         body = answer.body
         if isinstance(body, Struct):
             body = _encode(body)
+        request_id = request.request_id.encode()
         headers: list[tuple[bytes, bytes]] = [(b"x-request-id", request_id), *answer.headers]
         if isinstance(body, bytes):
             if answer.status not in (204, 304):
@@ -275,7 +280,6 @@ def _route(endpoint: Endpoint, face: Face) -> Route:
 
 
 async def _read(request: Request, limit: int) -> bytes:
-    assert request.receive is not None
     message = await request.receive()
     body: bytes = message.get("body", b"")
     while message.get("more_body"):
