@@ -11,6 +11,7 @@ from datetime import timedelta
 from api import ENDED
 from deadline import until
 from history import at, item_of, verify_log
+from programs import parent_of
 from stories import Told, own_phones
 from world import LEASE_MS, Agent, World
 
@@ -23,11 +24,6 @@ def refused_in_log(agent: Agent, process_id: str) -> bool:
     lines = agent.program.log.read_text().splitlines()
     words = ("finish refused", item_of(process_id), "lease_lost")
     return any(all(word in line for word in words) for line in lines)
-
-
-def parent_of(pid: int) -> int:
-    with open(f"/proc/{pid}/stat") as file:
-        return int(file.read().rpartition(")")[2].split()[1])
 
 
 def next_waits_for_an_agent_that_stands_still(world: World) -> None:
