@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from procession.settings import Settings
 from procession.store.ledger import Ledger
@@ -22,3 +22,5 @@ class Engine:
     now_ms: Callable[[], int]
     chance: Callable[[], float]
     new_id: Callable[[int], str]
+    lives: dict[int, tuple[int, bool]] = field(default_factory=dict)
+    """By tenant: until when (ms) to believe whether any agent shows a phone of its."""

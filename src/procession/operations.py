@@ -25,6 +25,8 @@ from procession.wakeup import Waiting
 LOOK_AGAIN_MS = 1_000
 """How often a wait looks again by itself: a wake-up may be lost."""
 AGENT_SILENT_MS = 10_000
+LIVES_MS = 250
+"""For how long it is believed whether a tenant has a live phone: every read of waiting work asks."""
 
 
 class SubmitRequest(Struct, frozen=True, kw_only=True):
@@ -201,15 +203,11 @@ async def sight(engine: Engine, process: Process) -> Sight:
 async def _wait_reason(engine: Engine, process: Process) -> WaitReason | None:
     if process.count(ItemState.SCHEDULED) or process.state is State.RETRYING:
         return WaitReason("scheduled")
-    fetch = engine.store.connection.fetch
     phone_id = process.standing.phone_id
-    if process.items_total != 1 or phone_id is None:
-        alive = await fetch(
-            "live_phones",
-            tenant_id=process.tenant_id,
-            since_ms=engine.now_ms() - AGENT_SILENT_MS,
-        )
-        return WaitReason("phone_busy" if alive else "no_agent")
+    if phone_id is None or process.items_total != 1:
+        lives = await _lives(engine, process.tenant_id)
+        return WaitReason("phone_busy" if lives else "no_agent")
+    fetch = engine.store.connection.fetch
     item_id = item_id_of(process.process_id, 0)
     queue = QUEUE_PHONE + phone_id
     tenant_id = process.tenant_id
@@ -221,6 +219,19 @@ async def _wait_reason(engine: Engine, process: Process) -> WaitReason | None:
     if phone[0][2] != "available" or phone[0][5]:
         return WaitReason("phone_offline", position)
     return WaitReason("phone_busy", position)
+
+
+async def _lives(engine: Engine, tenant_id: int) -> bool:
+    """Whether anybody could take work at all."""
+    now_ms = engine.now_ms()
+    until_ms, lives = engine.lives.get(tenant_id, (0, False))
+    # Not for longer either, should the clock be set back.
+    if not 0 < until_ms - now_ms <= LIVES_MS:
+        since_ms = now_ms - AGENT_SILENT_MS
+        fetch = engine.store.connection.fetch
+        lives = bool(await fetch("live_phones", tenant_id=tenant_id, since_ms=since_ms))
+        engine.lives[tenant_id] = (now_ms + LIVES_MS, lives)
+    return lives
 
 
 async def list_processes(

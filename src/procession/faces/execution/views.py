@@ -35,6 +35,7 @@ _NO_PROGRESS = Progress()
 _NO_ITEMS = Raw(b"[]")
 
 
+@lru_cache(maxsize=4_096)
 def stamp(at_ms: int) -> str:
     """A time as `2026-03-22T08:30:00.000Z`."""
     seconds, ms = divmod(at_ms, 1_000)
