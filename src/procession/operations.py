@@ -26,7 +26,7 @@ LOOK_AGAIN_MS = 1_000
 """How often a wait looks again by itself: a wake-up may be lost."""
 AGENT_SILENT_MS = 10_000
 LIVES_MS = 250
-"""For how long it is believed whether a tenant has a live phone: every read of waiting work asks."""
+"""How long it is believed whether a tenant has a live phone: every read of waiting work asks."""
 
 
 class SubmitRequest(Struct, frozen=True, kw_only=True):
