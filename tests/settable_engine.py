@@ -9,6 +9,7 @@ from random import Random
 from typing import Any
 
 from msgspec import Raw
+from watched_connection import WatchedConnection
 
 from procession import fleet, loops, operations, working
 from procession.caller import Caller
@@ -36,7 +37,6 @@ from procession.store.store import Store
 from procession.store.turn import Submitted, Work
 from procession.targets import Target
 from procession.wakeup import Wakeup
-from watched_connection import WatchedConnection
 
 START_MS = 1_700_000_000_000
 LEASE_MS = 15_000

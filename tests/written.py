@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from procession.store.sqlite import SqliteConnection
 from settable_engine import Site
+
+from procession.store.sqlite import SqliteConnection
 
 TABLES = (
     "account",

@@ -9,16 +9,16 @@ from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
 import pytest
-from tried import TRIED, Found, Tried
-
 from invariants import check_process
+from settable_engine import START_MS, Site, settable
+from tried import TRIED, Found, Tried
+from watched_connection import WatchedConnection
+from written import written
+
 from procession.core.errors import Refused
 from procession.store.ledger import ended
 from procession.store.migrate import migrate
 from procession.store.sqlite import SqliteConnection
-from settable_engine import START_MS, Site, settable
-from watched_connection import WatchedConnection
-from written import written
 
 STATEMENTS_MAX = 200
 SEED = 11

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from unittest.mock import patch
 
 from msgspec import Raw
+from settable_engine import LEASE_MS, OPERATOR, Site
 
 from procession import bulk, fleet, legacy, loops, operations, outbox, tokens, working
 from procession.capabilities.echo import Echo
@@ -16,7 +17,6 @@ from procession.protocol import Assignment, Finish, Heartbeat, PhoneReport, Resu
 from procession.store.store import Filter
 from procession.targets import Target
 from procession.webhooks.delivery import Answer, DeliveryState, Outcome, Start
-from settable_engine import LEASE_MS, OPERATOR, Site
 
 TOKEN = "t" * 40
 CALLBACK = {"callback_url": "http://a/", "callback_origin": "http://a"}

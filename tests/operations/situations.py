@@ -7,12 +7,13 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 from unittest.mock import patch
 
+from settable_engine import LEASE_MS, Site, settable
+
 from procession.capabilities.echo import Echo
 from procession.core.lifecycle import GRACE_MS
 from procession.core.process import Process
 from procession.core.states import State
 from procession.targets import Target
-from settable_engine import LEASE_MS, Site, settable
 
 AGENT = "a"
 PHONE = "p"

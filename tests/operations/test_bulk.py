@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import pytest
+from settable_engine import OPERATOR, STRANGER, Site
 from situations import AGENT, PHONE, SITUATIONS, on, queued
+from written import written
 
 from procession import bulk
 from procession.bulk import BulkOutcome
 from procession.core.process import Process
 from procession.core.states import FINAL, State
 from procession.store.store import Filter
-from settable_engine import OPERATOR, STRANGER, Site
-from written import written
 
 
 async def one_of_each(site: Site) -> dict[State, Process]:

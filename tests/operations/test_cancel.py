@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import pairwise, product
 
 import pytest
+from settable_engine import LEASE_MS, OPERATOR, STRANGER, Site
 from situations import AGENT, PHONE, SITUATIONS, on, queued, running, scheduled, waiting
 
 from procession import operations
@@ -15,7 +16,6 @@ from procession.core.settle import CANCEL_BOUND_MS
 from procession.core.states import FINAL, ItemState, State
 from procession.core.stopping import STRATEGIES
 from procession.targets import Target
-from settable_engine import LEASE_MS, OPERATOR, STRANGER, Site
 
 FORCE_AFTER_MS = 10_000
 IDLE = (State.QUEUED, State.RETRYING, State.WAITING)

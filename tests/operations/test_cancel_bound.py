@@ -12,6 +12,7 @@ from random import Random
 
 import pytest
 from msgspec.structs import replace
+from settable_engine import LEASE_MS, START_MS, Site, settable
 
 from procession import loops
 from procession.core import lifecycle, settle, stopping
@@ -22,7 +23,6 @@ from procession.protocol import Assignment
 from procession.store.ledger import ended
 from procession.store.migrate import migrate
 from procession.store.sqlite import SqliteConnection
-from settable_engine import LEASE_MS, START_MS, Site, settable
 
 TRIALS = 200
 BOUND_MS = 5_000

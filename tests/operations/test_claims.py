@@ -6,13 +6,13 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
+from settable_engine import OPERATOR, STRANGER, Site, settable
 
 from procession import fleet, working
 from procession.core.errors import Forbidden, NotFound
 from procession.core.process import Process
 from procession.protocol import Claim, Finish, PhoneReport, Register, Result
 from procession.targets import Target
-from settable_engine import OPERATOR, STRANGER, Site, settable
 
 
 def on(act: Callable[[Site], Awaitable[None]]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from unittest.mock import patch
 
 import pytest
+from settable_engine import LEASE_MS, START_MS, Site
 from situations import AGENT, PHONE, SITUATIONS, on, queued, running
 
 from procession import loops
@@ -12,7 +13,6 @@ from procession.capabilities.echo import Echo
 from procession.core.lifecycle import GRACE_MS, RUN_SLACK_MS
 from procession.core.settle import QUEUED_MS_MAX, WAITING_MS_MAX
 from procession.core.states import FINAL, ItemState, State
-from settable_engine import LEASE_MS, START_MS, Site
 
 DAY_MS = 86_400_000
 ECHO_LIMIT_MS = 60_000

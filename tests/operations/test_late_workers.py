@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 import pytest
+from settable_engine import LEASE_MS, OPERATOR, STRANGER, Site
 from situations import AGENT, PHONE, on, queued
+from written import written
 
 from procession import fleet, operations, working
 from procession.caller import Caller
@@ -13,8 +15,6 @@ from procession.core.lifecycle import GRACE_MS
 from procession.core.process import Process
 from procession.core.states import ItemState, State
 from procession.protocol import Assignment, Finish, Report, Result, RunReport
-from settable_engine import LEASE_MS, OPERATOR, STRANGER, Site
-from written import written
 
 Loss = Callable[[Site, Process, Assignment], Awaitable[None]]
 OTHER = Caller("token-3", 1, "default", OPERATOR.scopes)

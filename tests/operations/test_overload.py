@@ -8,7 +8,9 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from settable_engine import OPERATOR, Site
 from situations import AGENT, PHONE, on, queued
+from written import written
 
 from procession import loops, operations, working
 from procession.core.errors import Overloaded
@@ -16,8 +18,6 @@ from procession.core.process import Process
 from procession.core.states import State
 from procession.protocol import Assignment, Finish, FinishAnswer, Report, Result, RunReport
 from procession.store import ledger
-from settable_engine import OPERATOR, Site
-from written import written
 
 Asked = Callable[[Site, Process, Assignment], Awaitable[Any]]
 

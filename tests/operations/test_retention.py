@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from settable_engine import LEASE_MS, Site
 from situations import AGENT, PHONE, SITUATIONS, cancelled, completed, on, queued, running
+from written import written
 
 from procession import loops
 from procession.core.lifecycle import GRACE_MS
 from procession.core.process import Process
 from procession.core.states import FINAL
-from settable_engine import LEASE_MS, Site
-from written import written
 
 KEPT_MS = 2 * loops.DAY_MS
 TABLES = ("process", "item", "event", "delivery", "output")

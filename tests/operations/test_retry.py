@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from settable_engine import LEASE_MS, OPERATOR, STRANGER, Site
 from situations import AGENT, PHONE, SITUATIONS, failed, on, partial, queued, waiting
 
 from procession import operations
@@ -10,7 +11,6 @@ from procession.core.errors import NotFound, WrongState
 from procession.core.lifecycle import GRACE_MS, RUN_SLACK_MS
 from procession.core.process import Process
 from procession.core.states import RETRIABLE, ItemState, State
-from settable_engine import LEASE_MS, OPERATOR, STRANGER, Site
 
 ECHO_LIMIT_MS = 60_000
 

@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 from msgspec import Raw
+from settable_engine import OPERATOR, STRANGER, Site
 from situations import on
 
 from procession import fleet, operations
@@ -16,7 +17,6 @@ from procession.core.states import State
 from procession.store.store import Filter
 from procession.store.turn import QUEUE_ANY
 from procession.targets import Target
-from settable_engine import OPERATOR, STRANGER, Site
 
 GROUP = Target("group", phone_ids=("p",))
 INPUTS = '{"text":"größer","n":[1,2.5,null]}'

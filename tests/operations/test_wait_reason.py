@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
+from settable_engine import START_MS, Site, settable
+
 from procession import operations
 from procession.operations import AGENT_SILENT_MS, LIVES_MS
-from settable_engine import START_MS, Site, settable
 
 
 async def reason_of(site: Site) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from settable_engine import OPERATOR, Site
 from situations import AGENT, PHONE, on, queued
 
 from procession import operations, working
@@ -12,7 +13,6 @@ from procession.core.process import Process
 from procession.core.states import State
 from procession.protocol import Heartbeat, RunReport
 from procession.wakeup import Waiting, Wakeup
-from settable_engine import OPERATOR, Site
 
 WAIT_MS = 20_000
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from made import made_process
 from msgspec.structs import replace
+from watched_connection import WatchedConnection
 
 from procession.core import lifecycle
 from procession.core.process import Change, Item, Process, item_id_of
@@ -19,7 +20,6 @@ from procession.store.migrate import migrate
 from procession.store.sqlite import SqliteConnection
 from procession.store.store import Store
 from procession.store.turn import Claiming, Topic, Work
-from watched_connection import WatchedConnection
 
 NOW_MS = 1_700_000_000_000
 LEASE_MS = 15_000
