@@ -31,7 +31,7 @@ test: $(READY) system-deps ## all tests
 	@$(BIN)/pytest -n 4 --dist loadfile $(ARGS)
 
 check: $(READY) ## style, types, import rules
-	@$(BIN)/ruff check .
+	@$(BIN)/ruff check --no-cache .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
