@@ -113,6 +113,10 @@ class Api:
         found: list[Any] = self.get(f"/processes/{process_id}/events")["events"]
         return found
 
+    def happened(self, process_id: str, name: str) -> bool:
+        """Whether its log has an event of this name."""
+        return any(event["name"] == name for event in self.events(process_id))
+
     def items(self, process_id: str) -> list[Any]:
         found: list[Any] = self.get(f"/processes/{process_id}/items")["items"]
         return found

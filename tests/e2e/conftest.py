@@ -34,7 +34,7 @@ def calm(
     """An installation that no test kills anything of, with an account for each phone."""
     world = World(tmp_path_factory.mktemp("calm"), simulated, receiver)
     try:
-        world.start_agent("calm", CALM_PHONES)
+        world.start_agent("calm", CALM_PHONES, probe_every_ms=500)
         for phone_id in CALM_PHONES:
             body = {"account_id": account_of(phone_id), "phone_id": phone_id}
             world.api.post("/accounts", body, 201)
@@ -43,18 +43,24 @@ def calm(
         world.end()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def told(
     request: pytest.FixtureRequest,
     tmp_path_factory: pytest.TempPathFactory,
     simulated: Simulated,
     receiver: Receiver,
 ) -> Iterator[Told]:
-    """The module's STORIES, begun side by side; call it with one to wait for its end."""
-    module = request.module
-    stories = Told(tmp_path_factory.mktemp(module.__name__), simulated, receiver)
+    """The STORIES of every module under test, begun at once; call it with one for its end."""
+    modules = dict.fromkeys(getattr(item, "module", None) for item in request.session.items)
+    stories = Told(tmp_path_factory.mktemp("stories"), simulated, receiver)
     try:
-        stories.begin(module.STORIES)
+        for module in modules:
+            stories.begin(getattr(module, "STORIES", []))
         yield stories
     finally:
         stories.close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def begun(told: Told) -> None:
+    """Stories begin before the first test."""

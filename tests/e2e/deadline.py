@@ -10,7 +10,7 @@ T = TypeVar("T")
 LOOK_EVERY_S = 0.02
 
 
-def until(seen: Callable[[], T], within_s: float = 20.0, what: str = "it") -> T:
+def until(seen: Callable[[], T | None], within_s: float = 20.0, what: str = "it") -> T:
     """The first truthy answer of `seen`. Fails when none came in time."""
     ends_s = time.monotonic() + within_s
     while True:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import queue
 import socket
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import adbutils
 from programs import PROCESSION, Program, clean_environment, free_port
 
+FREE_S_MAX = 60.0
 PHONES = 31
 STORY_PHONES = [f"phone_{number:02}" for number in range(8, PHONES + 1)]
 """Phones 01 to 07 are the calm installation's."""
@@ -26,6 +29,18 @@ class Simulated:
         said = json.loads(self._program.first_line(60))
         self.addresses = {phone["serial"]: phone["address"] for phone in said["phones"]}
         self._control_port: int = said["control_port"]
+        self._free: queue.Queue[str] = queue.Queue()
+        self.give_back(STORY_PHONES)
+
+    def take(self, count: int) -> list[str]:
+        """Phones that nobody else has; waits for them."""
+        return [self._free.get(timeout=FREE_S_MAX) for _ in range(count)]
+
+    def give_back(self, phone_ids: Iterable[str]) -> None:
+        """They are made well and free for others."""
+        for phone_id in phone_ids:
+            self.clear(phone_id)
+            self._free.put(phone_id)
 
     def end(self) -> None:
         self._program.end()

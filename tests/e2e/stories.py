@@ -1,21 +1,18 @@
-"""Runs the stories of a module side by side: most of their time is waiting for leases."""
+"""Runs stories side by side, and beside the tests: most of their time is waiting for leases."""
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
 from callbacks import Receiver
-from simulated import STORY_PHONES, Simulated
+from simulated import Simulated
 from world import World
 
 Story = Callable[[World], None]
 AT_ONCE = 4
-
-_turns = itertools.cycle(STORY_PHONES)
 
 
 class Told:
@@ -52,8 +49,3 @@ def world_at(home: Path, simulated: Simulated, receiver: Receiver) -> Iterator[W
         yield world
     finally:
         world.end()
-
-
-def own_phones(count: int) -> list[str]:
-    """Phones that no story under way uses."""
-    return list(itertools.islice(_turns, count))

@@ -12,7 +12,7 @@ from api import ENDED
 from deadline import until
 from history import at, item_of, verify_log
 from programs import parent_of
-from stories import Told, own_phones
+from stories import Told
 from world import LEASE_MS, Agent, World
 
 from procession.core.lifecycle import GRACE_MS
@@ -27,7 +27,7 @@ def refused_in_log(agent: Agent, process_id: str) -> bool:
 
 
 def next_waits_for_an_agent_that_stands_still(world: World) -> None:
-    (phone,) = own_phones(1)
+    (phone,) = world.own_phones(1)
     first = world.start_agent("first", [phone])
     old = world.api.submit("witness", world.book.inputs(300, ignore_stop=True), phone=phone)
     world.book.until_begun(old)
@@ -50,7 +50,7 @@ def next_waits_for_an_agent_that_stands_still(world: World) -> None:
 
 
 def next_waits_for_a_run_that_cannot_be_killed(world: World) -> None:
-    (phone,) = own_phones(1)
+    (phone,) = world.own_phones(1)
     world.start_agent("only", [phone])
     old = world.api.submit("witness", world.book.inputs(300, ignore_stop=True), phone=phone)
     keeper = parent_of(world.book.until_begun(old))
@@ -74,7 +74,7 @@ def next_waits_for_a_run_that_cannot_be_killed(world: World) -> None:
 
 
 def retry_of_a_lost_run_waits_for_its_phone(world: World) -> None:
-    (phone,) = own_phones(1)
+    (phone,) = world.own_phones(1)
     first = world.start_agent("first", [phone])
     process_id = world.api.submit("witness", world.book.inputs(1.0), phone=phone)
     world.book.until_begun(process_id)
@@ -95,7 +95,7 @@ def retry_of_a_lost_run_waits_for_its_phone(world: World) -> None:
 
 def phone_idle_for_long_runs_its_next_work_once(world: World) -> None:
     """A claim that waited longer than a lease gives a whole lease all the same."""
-    (phone,) = own_phones(1)
+    (phone,) = world.own_phones(1)
     world.start_agent("idle", [phone])
     idle = at(world.api.phone(phone)["last_seen_at"]) + timedelta(milliseconds=LEASE_MS)
     until(lambda: at(world.api.phone(phone)["last_seen_at"]) > idle, 10, "a lease's time of rest")
@@ -106,7 +106,7 @@ def phone_idle_for_long_runs_its_next_work_once(world: World) -> None:
 def ends_in_time_without_its_agent(world: World, how: signal.Signals) -> None:
     """Cancels of every kind, of runs that ignore them, under an agent that is gone."""
     asked: Sequence[tuple[str, int]] = [("hard", 0), ("soft_then_force", 1), ("soft", 0)]
-    phones = own_phones(len(asked))
+    phones = world.own_phones(len(asked))
     agent = world.start_agent("dying", phones)
     ignores = {"seconds": 300, "ignore_stop": True}
     runs = [world.api.submit("sleep", ignores, phone=phone) for phone in phones]

@@ -12,7 +12,7 @@ from api import Api, new_request_id
 from deadline import until
 from history import Stay, item_of, stays, verify_log, verify_phones
 from programs import parent_of
-from stories import Told, own_phones
+from stories import Told
 from world import World
 
 
@@ -43,7 +43,7 @@ def verify_all(world: World, process_ids: list[str]) -> None:
 
 
 def killed_server_loses_nothing(world: World) -> None:
-    phones = own_phones(4)
+    phones = world.own_phones(4)
     world.start_agent("lasting", phones)
     runs = [world.api.submit("witness", world.book.inputs(2.0), phone=phone) for phone in phones]
     for process_id in runs:
@@ -67,13 +67,17 @@ def killed_server_loses_nothing(world: World) -> None:
         record = world.api.completed(process_id)
         assert record["result"] == {"attempt": 1}, "its run outlived the outage"
         assert world.api.item(process_id)["leases_lost"] == 0
+        last = record["version"]
+        until(lambda v=last, p=process_id: v in world.receiver.versions(p), 30, "its callbacks")
+        told = world.receiver.milestones(process_id)
+        assert told == ["accepted", "planned", "executing", "completed"]
     for request_id, process_id in accepted.items():
         assert world.api.completed(process_id, 60)["request_id"] == request_id
     verify_all(world, [*runs, *accepted.values(), newest])
 
 
 def killed_agent_leaves_no_run_beside_the_next(world: World) -> None:
-    phones = own_phones(4)
+    phones = world.own_phones(4)
     agent = world.start_agent("mortal", phones)
     policies = ["witness", "witness_fail", "witness_ask"]
     deaf = world.book.inputs(4.0, ignore_stop=True)
@@ -91,7 +95,7 @@ def killed_agent_leaves_no_run_beside_the_next(world: World) -> None:
     record = world.api.ended(failed)
     assert (record["status"], record["error"]["category"]) == ("failed_terminal", "lease_lost")
     assert world.api.item(failed)["attempt"] == 1
-    until(lambda: "waiting_review" in {event["name"] for event in world.api.events(asked)})
+    until(lambda: world.api.happened(asked, "waiting_review"))
     assert world.api.item(asked)["attempt"] == 1
     path = f"/processes/{asked}/items/{item_of(asked)}/answer"
     world.api.post(path, {"decision": "retry"})
@@ -102,7 +106,7 @@ def killed_agent_leaves_no_run_beside_the_next(world: World) -> None:
 
 
 def killed_run_fails_and_frees_its_phone(world: World) -> None:
-    (phone,) = own_phones(1)
+    (phone,) = world.own_phones(1)
     world.start_agent("lasting", [phone])
     killed = world.api.submit("witness", world.book.inputs(60), phone=phone)
     following = world.api.submit("witness", world.book.inputs(0.1), phone=phone)
@@ -117,7 +121,7 @@ def killed_run_fails_and_frees_its_phone(world: World) -> None:
 
 
 def agent_starts_into_an_outage(world: World) -> None:
-    (phone,) = own_phones(1)
+    (phone,) = world.own_phones(1)
     agent = world.start_agent("patient", [phone])
     process_id = world.api.submit("witness", world.book.inputs(1.0), phone=phone)
     world.book.until_begun(process_id)

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from api import Api, Reply
 from deadline import until
 from history import verify_log
-from stories import Told, own_phones
+from stories import Told
 from world import World
 
 END_S_MAX = 10.0
@@ -36,7 +36,7 @@ def long_poll(api: Api, process_id: str) -> Reply:
 
 
 def server_ends_with_everybody_connected(world: World) -> None:
-    (phone,) = own_phones(1)
+    (phone,) = world.own_phones(1)
     agent = world.start_agent("lasting", [phone])
     process_id = world.api.submit("witness", world.book.inputs(4.0), phone=phone)
     world.book.until_begun(process_id)
@@ -65,7 +65,7 @@ def connected(world: World) -> int:
 
 
 def agent_finishes_its_run_and_takes_no_more(world: World) -> None:
-    (phone,) = own_phones(1)
+    (phone,) = world.own_phones(1)
     agent = world.start_agent("leaving", [phone])
     running = world.api.submit("witness", world.book.inputs(1.5), phone=phone)
     world.book.until_begun(running)
@@ -82,13 +82,13 @@ def agent_finishes_its_run_and_takes_no_more(world: World) -> None:
 
 
 def agent_stops_a_run_that_outlasts_the_drain(world: World) -> None:
-    (phone,) = own_phones(1)
-    agent = world.start_agent("hasty", [phone], **{"agent-drain-ms": 300})
+    (phone,) = world.own_phones(1)
+    agent = world.start_agent("hasty", [phone], agent_drain_ms=300)
     process_id = world.api.submit("witness", world.book.inputs(1.0), phone=phone)
     world.book.until_begun(process_id)
     agent.program.send(signal.SIGTERM)
     assert agent.program.wait() == 0
-    assert world.api.record(process_id)["status"] == "retrying"
+    assert world.api.happened(process_id, "retrying")
     assert world.api.phone(phone)["lease"] is None
     agent.start()
     assert world.api.completed(process_id)["result"] == {"attempt": 2}

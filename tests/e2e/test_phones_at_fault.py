@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
 from deadline import until
 from history import at, stays, verify_log, verify_phones
-from stories import Told, own_phones
-from world import World, account_of
+from stories import Told
+from world import World
 
 SHOWN_AS = {
     "phone_01": ("hang", "offline"),
@@ -21,17 +21,13 @@ SHOWN_AS = {
     "phone_05": ("low_battery", "unhealthy"),
     "phone_06": ("low_storage", "unhealthy"),
 }
-BREAKING = {
-    "phone_02": "drop",
-    "phone_03": "unauthorized",
-    "phone_04": "reboot",
-}
+BREAKING = ["hang", "drop", "unauthorized", "reboot", "crash_mid_command"]
 
 
-@pytest.fixture(autouse=True)
-def healthy_again(calm: World) -> Iterator[None]:
-    """Faults never outlast the test that switched them on."""
-    yield
+@pytest.fixture
+def shaken(calm: World) -> Iterator[World]:
+    """The calm installation, whose phones are made well again afterwards."""
+    yield calm
     for phone_id in SHOWN_AS:
         calm.simulated.clear(phone_id)
     until(
@@ -57,51 +53,45 @@ def waits_and_comes_back(world: World, phone_id: str) -> None:
     assert world.api.completed(process_id, 40)["version"] == 4
 
 
-def test_a_phone_at_fault_is_shown_and_its_work_waits(calm: World) -> None:
+def test_a_phone_at_fault_is_shown_and_its_work_waits(shaken: World) -> None:
     with ThreadPoolExecutor(6) as pool:
-        lanes = [pool.submit(waits_and_comes_back, calm, phone_id) for phone_id in SHOWN_AS]
+        lanes = [pool.submit(waits_and_comes_back, shaken, phone_id) for phone_id in SHOWN_AS]
         for lane in lanes:
             lane.result()
 
 
 def breaks_and_recovers(world: World, phone_id: str, fault: str) -> None:
     """A run whose phone fails under it says so, and completes when the phone is back."""
-    target = {"routing": "direct", "phone_id": phone_id, "account_id": account_of(phone_id)}
-    process_id = world.api.submit("fyp_warmup", {"minutes": 0.1}, **target)
-    until(lambda: "progress" in {e["name"] for e in world.api.events(process_id)})
+    inputs = world.book.inputs(3.0, patience_s=4.0)
+    process_id = world.api.submit("witness_talk", inputs, phone=phone_id)
+    world.book.until_begun(process_id)
     world.simulated.fault(phone_id, fault)
-    world.api.until_status(process_id, "retrying", within_s=50)
+    until(lambda: world.api.happened(process_id, "retrying"), 20, f"the end of a run under {fault}")
     error = world.api.record(process_id)["error"]
     assert (error["category"], phone_id in error["message"]) == ("failed", True), error
     world.simulated.clear(phone_id)
-    world.api.completed(process_id, 60)
+    assert world.api.completed(process_id, 40)["result"]["attempt"] >= 2
     found = stays(process_id, verify_log(world.api, process_id))
-    assert len(found) >= 2
     assert {stay.phone_id for stay in found} == {phone_id}
     verify_phones(found)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def hung(calm: World) -> Iterator[Future[None]]:
-    """Begun first, since a run waits long for a phone that hangs."""
-    with ThreadPoolExecutor(1) as pool:
-        yield pool.submit(breaks_and_recovers, calm, "phone_07", "hang")
-
-
-def test_a_run_whose_phone_fails_is_tried_again_when_it_is_back(calm: World) -> None:
+def runs_break_and_recover(world: World) -> None:
+    phones = world.own_phones(len(BREAKING))
+    world.start_agent("shaken", phones)
     with ThreadPoolExecutor(len(BREAKING)) as pool:
-        lanes = [
-            pool.submit(breaks_and_recovers, calm, phone_id, fault)
-            for phone_id, fault in BREAKING.items()
-        ]
-        for lane in lanes:
+        for lane in [
+            pool.submit(breaks_and_recovers, world, phone_id, fault)
+            for phone_id, fault in zip(phones, BREAKING, strict=True)
+        ]:
             lane.result()
+    world.book.verify()
 
 
 def quarantined(world: World) -> None:
-    (phone_id,) = own_phones(1)
+    (phone_id,) = world.own_phones(1)
     # Probes keep away, so that the runs meet the crashes.
-    agent = world.start_agent("strict", [phone_id], **{"probe-every-ms": 60_000})
+    agent = world.start_agent("strict", [phone_id], probe_every_ms=60_000)
     process_id = world.api.submit("witness_talk", world.book.inputs(60), phone=phone_id)
     for attempt in (1, 2, 3):
         world.book.until_begun(process_id, attempt)
@@ -120,12 +110,12 @@ def quarantined(world: World) -> None:
     assert world.api.phone(phone_id)["quarantine"] is None
 
 
-STORIES = [quarantined]
+STORIES = [runs_break_and_recover, quarantined]
+
+
+def test_a_run_whose_phone_fails_is_tried_again_when_it_is_back(told: Told) -> None:
+    told(runs_break_and_recover)
 
 
 def test_a_phone_that_fails_again_and_again_is_quarantined(told: Told) -> None:
     told(quarantined)
-
-
-def test_a_run_on_a_phone_that_hangs_ends_and_is_tried_again(hung: Future[None]) -> None:
-    hung.result()

@@ -10,17 +10,14 @@ import contextlib
 import os
 import random
 import signal
-from concurrent.futures import Future, ThreadPoolExecutor
 from http.client import HTTPException
-from pathlib import Path
+from typing import Any
 
 import pytest
-from api import Reply, new_request_id
-from callbacks import Receiver
+from api import new_request_id
 from deadline import until
 from history import stays, verify_log, verify_phones
-from simulated import Simulated
-from stories import own_phones, world_at
+from stories import Story, Told
 from world import LEASE_MS, Agent, World
 
 ROUNDS = int(os.environ.get("PROCESSION_FAULT_ROUNDS", "2"))
@@ -36,7 +33,7 @@ class Round:
 
     def __init__(self, world: World, seed: int) -> None:
         self.world, self.chance = world, random.Random(seed)
-        self.phones = own_phones(3)
+        self.phones = world.own_phones(3)
         self.agents = [
             world.start_agent("left", self.phones[:2]),
             world.start_agent("right", self.phones[2:]),
@@ -50,15 +47,17 @@ class Round:
         deaf = self.chance.random() < 0.3
         inputs = self.world.book.inputs(self.chance.uniform(0, 0.8), ignore_stop=deaf)
         phone = self.chance.choice([*self.phones, None])
-        reply = until(lambda: self._asked(request_id, capability, inputs, phone), 40, "a taker")
-        assert reply.status in (200, 202), reply
-        self.accepted.append(reply.body["process_id"])
+        body = until(lambda: self._asked(request_id, capability, inputs, phone), 40, "a taker")
+        self.accepted.append(body["process_id"])
 
     def _asked(
         self, request_id: str, capability: str, inputs: dict[str, object], phone: str | None
-    ) -> Reply | None:
+    ) -> Any:
+        """The answer; None when the server was away."""
         with contextlib.suppress(OSError, HTTPException):
-            return self.world.api.enqueue(request_id, capability, inputs, phone=phone)
+            reply = self.world.api.enqueue(request_id, capability, inputs, phone=phone)
+            assert reply.status in (200, 202), reply
+            return reply.body
         return None
 
     def blow(self) -> None:
@@ -125,30 +124,22 @@ class Round:
         assert set(shown) == set(self.phones)
 
 
-def fight(home: Path, simulated: Simulated, receiver: Receiver, seed: int) -> None:
-    home.mkdir()
-    with world_at(home, simulated, receiver) as world:
+def story_of(seed: int) -> Story:
+    """A round as a story."""
+
+    def story(world: World) -> None:
         one = Round(world, seed)
         one.play()
         one.judge()
 
+    story.__name__ = f"round_{seed}"
+    return story
 
-@pytest.fixture(scope="module")
-def rounds(
-    tmp_path_factory: pytest.TempPathFactory, simulated: Simulated, receiver: Receiver
-) -> list[Future[None]]:
-    """The rounds asked for, two side by side."""
-    home = tmp_path_factory.mktemp("rounds")
-    with ThreadPoolExecutor(2) as pool:
-        return [
-            pool.submit(fight, home / str(seed), simulated, receiver, seed)
-            for seed in range(SEED, SEED + ROUNDS)
-        ]
+
+STORIES = [story_of(seed) for seed in range(SEED, SEED + ROUNDS)]
 
 
 @pytest.mark.timeout(120 + 60 * ROUNDS)
 @pytest.mark.parametrize("number", range(ROUNDS))
-def test_nothing_is_lost_doubled_or_shared_whatever_is_killed(
-    rounds: list[Future[None]], number: int
-) -> None:
-    rounds[number].result()
+def test_nothing_is_lost_doubled_or_shared_whatever_is_killed(told: Told, number: int) -> None:
+    told(STORIES[number])

@@ -8,7 +8,7 @@ from typing import Any
 from api import Api
 from callbacks import SECRET
 from history import item_of, verify_log
-from stories import Told, own_phones
+from stories import Told
 from world import TOKEN, World
 
 from procession.agent import processes
@@ -26,12 +26,12 @@ def register(api: Api, agent_id: str) -> Any:
 
 def strangers_get_nothing(world: World) -> None:
     """Every verb, with another token of the tenant and with one of another tenant."""
-    (phone,) = own_phones(1)
+    (phone,) = world.own_phones(1)
     owner = world.make_token("worker")
     other = world.caller(world.make_token("worker"))
     foreign = world.caller(world.make_token("worker", tenant="elsewhere"))
     world.start_agent("owned", [phone], owner)
-    process_id = world.api.submit("witness", world.book.inputs(4.0), phone=phone)
+    process_id = world.api.submit("witness", world.book.inputs(2.5), phone=phone)
     world.book.until_begun(process_id)
     run = {"item_id": item_of(process_id), "attempt": 1}
     result = run | {"outcome": "completed", "result": {"forged": True}}
@@ -59,7 +59,7 @@ def strangers_get_nothing(world: World) -> None:
 
 
 def secrets_are_nowhere(world: World) -> None:
-    (phone,) = own_phones(1)
+    (phone,) = world.own_phones(1)
     token = world.make_token("worker")
     agent = world.start_agent("secretive", [phone], token)
     process_id = world.api.submit("witness", world.book.inputs(30), phone=phone)

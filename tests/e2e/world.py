@@ -37,14 +37,14 @@ class Agent:
         world, phones = self._world, self._world.simulated
         options = {
             "server": world.url,
-            "agent-id": self.agent_id,
-            "state-dir": self.state,
-            "adb-port": phones.adb_port,
+            "agent_id": self.agent_id,
+            "state_dir": self.state,
+            "adb_port": phones.adb_port,
             "phones": ",".join(phones.addresses[phone] for phone in self.phones),
-            "probe-every-ms": 300,
-            "probe-timeout-ms": 1_500,
+            "probe_every_ms": 1_000,
+            "probe_timeout_ms": 1_500,
         } | self._options
-        words = [f"--{name}={value}" for name, value in options.items()]
+        words = [f"--{name.replace('_', '-')}={value}" for name, value in options.items()]
         self.program = Program(
             self.agent_id,
             [PROCESSION, "agent", "--log-format", "json", *words],
@@ -90,6 +90,7 @@ class World:
         self.book = Book(home / "book")
         self._settings = settings
         self.agents: list[Agent] = []
+        self._phones: list[str] = []
         self.server = self.start_server()
 
     def start_server(self) -> Program:
@@ -108,13 +109,19 @@ class World:
         return self.server
 
     def start_agent(
-        self, agent_id: str, phones: Sequence[str], token: str = TOKEN, **options: Any
+        self, agent_id: str, phones: Sequence[str], token: str = TOKEN, **options: object
     ) -> Agent:
-        """An agent for these phones, at work when this returns."""
+        """An agent for these phones, at work when this returns; `probe_every_ms=…` and such."""
         agent = Agent(self, agent_id, phones, token, options)
         self.agents.append(agent)
         agent.until_at_work()
         return agent
+
+    def own_phones(self, count: int) -> list[str]:
+        """Phones that no other world has until this one ends."""
+        taken = self.simulated.take(count)
+        self._phones += taken
+        return taken
 
     def caller(self, token: str) -> Api:
         return Api(self.port, token, self.receiver.url)
@@ -133,6 +140,7 @@ class World:
         for agent in self.agents:
             agent.end()
         self.server.end()
+        self.simulated.give_back(self._phones)
 
 
 def account_of(phone_id: str) -> str:
