@@ -7,6 +7,7 @@ import itertools
 import json
 import os
 import time
+from datetime import datetime
 from typing import Any, NamedTuple
 
 CALL_S_MAX = 30.0
@@ -130,6 +131,16 @@ class Api:
 
     def phone(self, phone_id: str) -> Any:
         return self.phones()[phone_id]
+
+
+def cancelled_within_s(record: Any) -> float:
+    """How long a cancel took, by the server's own clock."""
+    assert record["status"] == "cancelled", record
+    times = record["timestamps"]
+    ended, asked = (
+        datetime.fromisoformat(times[name]) for name in ("finished_at", "cancel_requested_at")
+    )
+    return (ended - asked).total_seconds()
 
 
 def new_request_id() -> str:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from deadline import until
 from standardwebhooks import Webhook
 
 SECRET = "whsec_cHJvY2Vzc2lvbi1lbmQtdG8tZW5k"
@@ -39,6 +40,10 @@ class Receiver:
     def versions(self, process_id: str) -> list[int]:
         """Of the first arrivals, in their order."""
         return list(dict.fromkeys(u["process"]["version"] for u in self.updates(process_id)))
+
+    def until_told(self, process_id: str, version: int) -> None:
+        """Wait for the update of this version."""
+        until(lambda: version in self.versions(process_id), 30, f"the callback of {version}")
 
     def take(self, headers: dict[str, str], body: bytes) -> int:
         """Verify and keep one; the status to answer with."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -50,17 +51,22 @@ def told(
     simulated: Simulated,
     receiver: Receiver,
 ) -> Iterator[Told]:
-    """The STORIES of every module under test, begun at once; call it with one for its end."""
-    modules = dict.fromkeys(getattr(item, "module", None) for item in request.session.items)
-    stories = Told(tmp_path_factory.mktemp("stories"), simulated, receiver)
+    """Call it with one of the module's STORIES to wait for its end."""
+    alone = "PYTEST_XDIST_WORKER" not in os.environ
+    home = tmp_path_factory.mktemp("stories")
+    stories = Told(home, simulated, receiver, at_once=4 if alone else 2)
     try:
-        for module in modules:
-            stories.begin(getattr(module, "STORIES", []))
+        if alone:  # else the modules may be others' to run
+            for module in dict.fromkeys(
+                getattr(one, "module", None) for one in request.session.items
+            ):
+                stories.begin(getattr(module, "STORIES", []))
         yield stories
     finally:
         stories.close()
 
 
-@pytest.fixture(scope="session", autouse=True)
-def begun(told: Told) -> None:
-    """Stories begin before the first test."""
+@pytest.fixture(scope="module", autouse=True)
+def begun(request: pytest.FixtureRequest, told: Told) -> None:
+    """A module's stories begin before its first test, at the latest."""
+    told.begin(getattr(request.module, "STORIES", []))

@@ -12,19 +12,21 @@ from simulated import Simulated
 from world import World
 
 Story = Callable[[World], None]
-AT_ONCE = 4
 
 
 class Told:
     """Stories under way, each in a world of its own."""
 
-    def __init__(self, home: Path, simulated: Simulated, receiver: Receiver) -> None:
+    def __init__(self, home: Path, simulated: Simulated, receiver: Receiver, at_once: int) -> None:
         self._home, self._simulated, self._receiver = home, simulated, receiver
-        self._pool = ThreadPoolExecutor(AT_ONCE)
+        self._pool = ThreadPoolExecutor(at_once)
         self._endings: dict[Story, Future[None]] = {}
 
     def begin(self, stories: Iterable[Story]) -> None:
+        """Each once, however often it is said."""
         for story in stories:
+            if story in self._endings:
+                continue
             self._endings[story] = self._pool.submit(self._tell, story)
 
     def __call__(self, story: Story) -> None:

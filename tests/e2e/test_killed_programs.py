@@ -67,8 +67,7 @@ def killed_server_loses_nothing(world: World) -> None:
         record = world.api.completed(process_id)
         assert record["result"] == {"attempt": 1}, "its run outlived the outage"
         assert world.api.item(process_id)["leases_lost"] == 0
-        last = record["version"]
-        until(lambda v=last, p=process_id: v in world.receiver.versions(p), 30, "its callbacks")
+        world.receiver.until_told(process_id, record["version"])
         told = world.receiver.milestones(process_id)
         assert told == ["accepted", "planned", "executing", "completed"]
     for request_id, process_id in accepted.items():

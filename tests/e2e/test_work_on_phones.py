@@ -25,7 +25,7 @@ def told_in_order(receiver: Receiver, world: World, process_id: str) -> list[str
     """The milestones received, once all have been; every one of the log, in its order."""
     events = verify_log(world.api, process_id)
     version = events[-1]["seq"]
-    until(lambda: version in receiver.versions(process_id), 20, f"callback {version}")
+    receiver.until_told(process_id, version)
     assert receiver.versions(process_id) == sorted(receiver.versions(process_id))
     for update in receiver.updates(process_id):
         event = events[update["process"]["version"] - 1]
@@ -142,8 +142,7 @@ def test_what_failed_for_good_completes_when_retried_by_hand(
     assert calm.api.item(process_id)["attempt"] == 3
     calm.api.post(f"/processes/{process_id}/retry")
     assert calm.api.completed(process_id)["result"] == {"attempt": 4}
-    last = calm.api.record(process_id)["version"]
-    until(lambda: last in receiver.versions(process_id), 20, "the last callback")
+    receiver.until_told(process_id, calm.api.record(process_id)["version"])
     assert receiver.milestones(process_id)[-3:] == ["retrying", "executing", "completed"]
 
 
