@@ -13,7 +13,7 @@ from deadline import until
 from history import Stay, item_of, stays, verify_log, verify_phones
 from programs import parent_of
 from stories import Told
-from world import World
+from world import LEASE_MS, World
 
 
 def keep_submitting(api: Api, stop: threading.Event) -> dict[str, str]:
@@ -45,7 +45,8 @@ def verify_all(world: World, process_ids: list[str]) -> None:
 def killed_server_loses_nothing(world: World) -> None:
     phones = world.own_phones(4)
     world.start_agent("lasting", phones)
-    runs = [world.api.submit("witness", world.book.inputs(2.0), phone=phone) for phone in phones]
+    long_s = 2 * LEASE_MS / 1000
+    runs = [world.api.submit("witness", world.book.inputs(long_s), phone=phone) for phone in phones]
     for process_id in runs:
         world.book.until_begun(process_id)
     stop = threading.Event()
@@ -54,7 +55,7 @@ def killed_server_loses_nothing(world: World) -> None:
         try:
             until(lambda: len(world.api.get("/processes?limit=200")["processes"]) > 100)
             world.server.kill()
-            # The runs end while nobody can be told.
+            # The runs outlive their leases, and end while nobody can be told.
             ended = {item_of(process_id) for process_id in runs}
             until(lambda: ended <= {n["item_id"] for n in world.book.lines() if n["what"] == "end"})
             world.start_server()
