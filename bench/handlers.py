@@ -28,7 +28,8 @@ from procession.engine import Engine
 from procession.faces.execution import execution_streams
 from procession.faces.router import App
 from procession.httpd import ARRIVED
-from procession.server import first_token, make_app, make_guard, open_engine
+from procession.opening import open_engine
+from procession.server import first_token, make_app, make_guard
 from procession.settings import Settings
 from procession.store.turn import Submitted
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from procession.store.connection import Connection, Row
+from procession.store.connection import Connection, Row, Topic
 
 Before = Callable[[str], None]
 """Told the name of every statement before it runs, or begin, commit, rollback; may raise."""
@@ -47,6 +47,9 @@ class WatchedConnection:
     async def begin(self) -> None:
         self._note("begin")
         await self.inner.begin()
+
+    async def announce(self, topics: Iterable[Topic]) -> None:
+        await self.inner.announce(topics)
 
     async def commit(self) -> None:
         self._note("commit")

@@ -146,8 +146,11 @@ async def run(loop: Loop, clock: Callable[[], int]) -> None:
         await asyncio.sleep(0 if done else loop.every_ms / 1000)
 
 
-async def renew_all_leases(engine: Engine) -> None:
-    """At start, before anything else: no run loses its phone because the server was down."""
+async def renew_all_leases(engine: Engine, *, alone: bool) -> None:
+    """At start, before anything else: no run loses its phone because no server was there.
+
+    Where other servers may be at work, only when no agent was heard of lately.
+    """
     lease_ms = engine.settings.lease_ms
 
     async def renew(turn: Turn) -> None:
@@ -155,6 +158,7 @@ async def renew_all_leases(engine: Engine) -> None:
             "renew_all_leases",
             lease_ms=turn.now_ms + lease_ms,
             due_ms=turn.now_ms + lease_ms + lifecycle.GRACE_MS,
+            alive_ms=turn.now_ms + DAY_MS if alone else turn.now_ms - lease_ms // 2,
         )
 
     await engine.ledger.errand(renew)

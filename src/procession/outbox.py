@@ -13,9 +13,9 @@ from procession.core.errors import NotFound
 from procession.core.states import ItemState
 from procession.engine import Engine
 from procession.operations import Sight, find, sight
-from procession.store.connection import Row
+from procession.store.connection import Row, Topic
 from procession.store.rows import process_of, text_of
-from procession.store.turn import Topic, Turn
+from procession.store.turn import Turn
 from procession.webhooks.delivery import Answer, Delivery, Outcome, Start
 
 TRIES_KEPT = 20
@@ -113,7 +113,7 @@ class StoredOutbox:
 async def _record(turn: Turn, outcomes: Sequence[Outcome], now_ms: int) -> None:
     connection = turn.store.connection
     ids = [outcome.delivery_id for outcome in outcomes]
-    found = await connection.fetch("delivery_tries", delivery_ids=ids)
+    found = await connection.fetch("delivery_tries", delivery_numbers=ids)
     logs = {(delivery_id, attempt): tries for delivery_id, attempt, tries in found}
     for outcome in outcomes:
         delivery_id, attempt = outcome.delivery_id, outcome.attempt

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 
 import uvloop
 
-from procession import clock, loops, tokens
+from procession import loops, tokens
 from procession.engine import Engine
 from procession.faces.access import Access
 from procession.faces.endpoint import Load
@@ -20,14 +20,10 @@ from procession.faces.router import App
 from procession.faces.stream import Streams
 from procession.faces.worker import worker_face
 from procession.httpd import BACKLOG, HttpServer, make_config
+from procession.opening import is_shared, open_engine
 from procession.outbox import SENT_AGAIN, StoredOutbox
 from procession.settings import SettingInvalid, Settings
-from procession.store.ledger import Ledger, ThreadWriter, ended
-from procession.store.migrate import migrate
-from procession.store.sqlite import SqliteConnection
-from procession.store.store import Store
 from procession.store.turn import Turn
-from procession.wakeup import Wakeup
 from procession.webhooks.addresses import parse_networks
 from procession.webhooks.assets import head_asset
 from procession.webhooks.delivery import parse_schedule
@@ -35,42 +31,8 @@ from procession.webhooks.guard import AddressGuard, read_url
 from procession.webhooks.sender import Sender
 from procession.webhooks.signing import parse_secrets
 
-SQLITE = "sqlite:///"
 REQUESTS_BUSY = 8
 """With more requests in work than this, callbacks give way."""
-
-
-def database_path(database: str) -> str:
-    """The file of a `sqlite:///…` address. Raises SettingInvalid."""
-    if not database.startswith(SQLITE) or database == SQLITE:
-        raise SettingInvalid(f"database: {database!r} is not of the form sqlite:///<file>")
-    return database.removeprefix(SQLITE)
-
-
-@asynccontextmanager
-async def open_engine(settings: Settings) -> AsyncGenerator[Engine, None]:
-    """An engine on a database that is created or brought up to date first."""
-    path = database_path(settings.database)
-    writing = SqliteConnection(path)
-    ended(migrate(writing, clock.now_ms()))
-    reading = SqliteConnection(path, read_only=True)
-    wakeup = Wakeup()
-    ledger = Ledger(ThreadWriter(Store(writing), clock.now_ms), wakeup.saved)
-    engine = Engine(
-        ledger=ledger,
-        store=Store(reading),
-        wakeup=wakeup,
-        settings=settings,
-        now_ms=clock.now_ms,
-        chance=clock.chance,
-        new_id=clock.new_id,
-    )
-    try:
-        yield engine
-    finally:
-        await ledger.close()
-        reading.close()
-        writing.close()
 
 
 async def first_token(engine: Engine) -> str | None:
@@ -159,7 +121,7 @@ async def in_background(engine: Engine, sender: Sender) -> AsyncGenerator[None, 
 async def serve(settings: Settings, ready: Callable[[str, str | None], None]) -> None:
     """Serve until SIGTERM or SIGINT; `ready` is told the address and a token made just now."""
     async with open_engine(settings) as engine:
-        await loops.renew_all_leases(engine)
+        await loops.renew_all_leases(engine, alone=not is_shared(settings.database))
         token = await first_token(engine)
         guard = make_guard(settings)
         streams = execution_streams(engine)

@@ -25,9 +25,10 @@ class SettingInvalid(Exception):
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     """Read from the command line, else `PROCESSION_<NAME>`, else the settings file (TOML)."""
 
-    database: Annotated[str, Meta(description="Where everything is kept: `sqlite:///file.db`.")] = (
-        "sqlite:///procession.db"
-    )
+    database: Annotated[
+        str,
+        Meta(description="Where everything is kept: `sqlite:///file.db` or `postgresql://…`."),
+    ] = "sqlite:///procession.db"
     host: Annotated[str, Meta(description="Address to listen on.")] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535, description="Port to listen on; 0 picks one.")] = 8700
     bootstrap_token: Annotated[

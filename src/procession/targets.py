@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from procession.core.errors import AccountUnknown, Invalid, PhoneUnknown
-from procession.store.connection import Connection
+from procession.store.connection import Connection, Topic
 from procession.store.rows import text_of
 from procession.store.store import like
-from procession.store.turn import QUEUE_ANY, QUEUE_LABEL, QUEUE_PHONE, Topic
+from procession.store.turn import QUEUE_ANY, QUEUE_LABEL, QUEUE_PHONE
 
 MEMBERS_MAX = 10_000
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 
-from procession.store.turn import Topic
+from procession.store.connection import Topic
 
 Listener = Callable[[Topic], None]
 
@@ -20,7 +20,7 @@ class Wakeup:
     def close(self) -> None:
         """The server stops: every wait ends now, and none begins."""
         self.closing = True
-        self.saved(tuple(self._listeners))
+        self.saved_something()
 
     def listen(self, topics: Iterable[Topic], listener: Listener) -> None:
         for topic in topics:
@@ -33,6 +33,10 @@ class Wakeup:
                 listeners.discard(listener)
                 if not listeners:
                     del self._listeners[topic]
+
+    def saved_something(self) -> None:
+        """Tell every listener: something was saved, and nobody knows what."""
+        self.saved(tuple(self._listeners))
 
     def saved(self, topics: Iterable[Topic]) -> None:
         """Tell every listener of these topics; called once a turn, after the commit."""

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import uvloop
 
-from procession import server, tokens
+from procession import opening, server, tokens
 from procession.engine import Engine
 from procession.faces.execution import execution_streams
 from procession.faces.stream import Streams
@@ -85,7 +85,7 @@ class Living:
 
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
-        async with server.open_engine(self._settings) as engine:
+        async with opening.open_engine(self._settings) as engine:
             self.engine = engine
             await self._make_tokens()
             guard = server.make_guard(self._settings)

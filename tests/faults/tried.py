@@ -262,7 +262,7 @@ TRIED = [
     Tried("a cancel to be given up", to_be_given_up, lambda s, f: s.step()),
     Tried("retention", old, lambda s, f: loops.Retention(s.engine).step(s.clock())),
     Tried("silence", with_silence, lambda s, f: loops.SilentPhones(s.engine).step(s.clock())),
-    Tried("leases at start", lost, lambda s, f: loops.renew_all_leases(s.engine)),
+    Tried("leases at start", lost, lambda s, f: loops.renew_all_leases(s.engine, alone=True)),
     Tried("ingest", with_account, ingest),
     Tried("cancel a clip", with_clip, cancel_content, again=False),
     Tried("a snapshot", with_account, upsert_snapshot),

@@ -172,7 +172,7 @@ def test_a_server_that_was_down_takes_nobody_s_phone_away() -> None:
         process = await queued(site)
         run = await site.run_of(process, AGENT, PHONE)
         site.clock.now_ms += 3_600_000
-        await loops.renew_all_leases(site.engine)
+        await loops.renew_all_leases(site.engine, alone=True)
         await site.step()
         item = await site.item(process)
         # The hour was longer than the run's own limit: it is over, but its phone is held.
@@ -189,7 +189,7 @@ def test_a_server_that_was_down_shortly_ends_no_run() -> None:
         process = await queued(site)
         run = await site.run_of(process, AGENT, PHONE)
         site.clock.now_ms += ECHO_LIMIT_MS
-        await loops.renew_all_leases(site.engine)
+        await loops.renew_all_leases(site.engine, alone=True)
         await site.step()
         assert await site.beat(AGENT, run) == []
         assert (await site.finish(AGENT, run)).accepted

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
-from databases import Database, SqliteDatabase
+from databases import Database, PostgresDatabase, SqliteDatabase
+from postgres_server import PostgresServer
 
-DATABASES = {"sqlite": SqliteDatabase}
+_names = count()
 
 
-@pytest.fixture(params=sorted(DATABASES))
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    server = PostgresServer()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(params=["postgresql", "sqlite"])
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Database:
-    made: Database = DATABASES[request.param](tmp_path)
-    return made
+    if request.param == "sqlite":
+        return SqliteDatabase(tmp_path)
+    server: PostgresServer = request.getfixturevalue("postgres")
+    return PostgresDatabase(server.address(f"store_{next(_names)}"))

@@ -7,7 +7,10 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Protocol
 
+import asyncpg
+
 from procession.store.migrate import Scripted, migrate
+from procession.store.postgres import PostgresConnection
 from procession.store.sqlite import SqliteConnection
 from procession.store.store import Store
 
@@ -41,6 +44,23 @@ class SqliteDatabase:
             yield connection
         finally:
             connection.close()
+
+
+class PostgresDatabase:
+    """A database of its own on the tests' server."""
+
+    refusals: tuple[type[Exception], ...] = (asyncpg.IntegrityConstraintViolationError,)
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+
+    @asynccontextmanager
+    async def empty(self) -> AsyncIterator[Scripted]:
+        connection = await PostgresConnection.open(self._address)
+        try:
+            yield connection
+        finally:
+            await connection.close()
 
 
 @asynccontextmanager

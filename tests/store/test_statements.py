@@ -8,10 +8,12 @@ from importlib import resources
 
 from databases import Database, migrated
 
+from procession.store import postgres
+from procession.store.postgres import PostgresConnection
 from procession.store.sqlite import DIALECT, SqliteConnection
 from procession.store.statements import Choice, Dialect, Statement, read_statements
 
-NUMBERED = Dialect(placeholder="${n}", each="ANY({p})", for_update="FOR UPDATE")
+NUMBERED = Dialect(placeholder="${n}", each="ANY({p})", for_update="FOR UPDATE", skip_locked="")
 
 
 def every_statement(dialect: Dialect) -> list[tuple[str, Statement]]:
@@ -25,12 +27,18 @@ def every_statement(dialect: Dialect) -> list[tuple[str, Statement]]:
 def test_every_statement_prepares_against_the_schema(database: Database) -> None:
     async def run() -> None:
         async with migrated(database) as store:
-            assert isinstance(store.connection, SqliteConnection)
-            for name, statement in every_statement(DIALECT):
-                if name.endswith("savepoint"):
-                    continue
-                values = [None] * len(statement.parameters)
-                store.connection._db.execute(f"EXPLAIN {statement.text}", values)
+            connection = store.connection
+            if isinstance(connection, SqliteConnection):
+                for name, statement in every_statement(DIALECT):
+                    if not name.endswith("savepoint"):
+                        values = [None] * len(statement.parameters)
+                        connection._db.execute(f"EXPLAIN {statement.text}", values)
+                return
+            assert isinstance(connection, PostgresConnection)
+            opened = await connection._connection()
+            for name, statement in every_statement(postgres.DIALECT):
+                if not name.endswith("savepoint"):
+                    await opened.prepare(statement.text)
 
     asyncio.run(run())
 

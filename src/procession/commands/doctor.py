@@ -38,11 +38,12 @@ def doctor(
     from procession.commands.findings import lines_of
     from procession.commands.machine_checks import machine
     from procession.commands.server_checks import server as remote
-    from procession.server import database_path
+    from procession.opening import database_path, is_shared
     from procession.settings import SettingInvalid
 
     try:
-        file = Path(database_path(settings_of({"database": database}).database))
+        address = settings_of({"database": database}).database
+        file = Path.cwd() / "any" if is_shared(address) else Path(database_path(address))
         port = adb_port or int(os.environ.get("ANDROID_ADB_SERVER_PORT", ADB_PORT))
     except (SettingInvalid, ValueError) as error:
         raise UsageWrong(str(error)) from None

@@ -113,7 +113,7 @@ def _on_database(
     import asyncio
 
     from procession.core.errors import Invalid, Refused
-    from procession.server import database_path, open_engine
+    from procession.opening import database_path, is_shared, open_engine
     from procession.settings import SettingInvalid
 
     settings = settings_of({"database": database})
@@ -123,7 +123,8 @@ def _on_database(
             return await work(engine)
 
     try:
-        if must_exist and not Path(database_path(settings.database)).exists():
+        is_file = must_exist and not is_shared(settings.database)
+        if is_file and not Path(database_path(settings.database)).exists():
             raise CommandFailed(f"database {settings.database}: no such file")
         with database_failures(settings.database):
             return asyncio.run(run())

@@ -19,7 +19,7 @@ from procession.core.process import Process
 from procession.core.states import FINAL
 from procession.engine import Engine
 from procession.faces.endpoint import Answer, Write
-from procession.store.turn import Topic
+from procession.store.connection import Topic
 
 WINDOW_S = 25.0
 PING_S = 10.0

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 Row = Sequence[Any]
+Topic = tuple[Any, ...]
+"""What can be waited for: ("process", id), ("queue", tenant, queue), ("phone", tenant, id) …"""
 
 
 class Connection(Protocol):
@@ -22,6 +24,10 @@ class Connection(Protocol):
         ...
 
     async def begin(self) -> None: ...
+
+    async def announce(self, topics: Iterable[Topic]) -> None:
+        """Tell other servers, once the transaction is committed, what they may have to look at."""
+        ...
 
     async def commit(self) -> None: ...
 

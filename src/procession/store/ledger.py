@@ -16,17 +16,9 @@ from typing import Any, Protocol, TypeVar
 
 from procession.core.errors import Overloaded
 from procession.core.process import Change, Item, Process
+from procession.store.connection import Topic
 from procession.store.store import Store
-from procession.store.turn import (
-    Claiming,
-    Decision,
-    Errand,
-    Submission,
-    Submitted,
-    Topic,
-    Turn,
-    Work,
-)
+from procession.store.turn import Claiming, Decision, Errand, Submission, Submitted, Turn, Work
 
 BATCH_MAX = 256
 WAITING_MAX = 10_000

@@ -16,6 +16,10 @@ class Scripted(Connection, Protocol):
 
     async def run_script(self, text: str) -> None: ...
 
+    async def lock_migrations(self) -> None:
+        """Wait until no other server migrates."""
+        ...
+
 
 class DatabaseNewer(Exception):
     """The database was migrated by a newer version of this program; upgrade the program."""
@@ -25,6 +29,7 @@ async def migrate(connection: Scripted, now_ms: int) -> list[str]:
     """Bring the schema up to date; the names of what was applied. Raises DatabaseNewer."""
     await connection.begin()
     try:
+        await connection.lock_migrations()
         await connection.run_script(_TABLE)
         done = {str(row[0]) for row in await connection.fetch("list_migrations")}
         known = _migrations()

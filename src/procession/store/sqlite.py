@@ -8,10 +8,12 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, cast
 
-from procession.store.connection import Row
+from procession.store.connection import Row, Topic
 from procession.store.statements import Choice, Dialect, Statement, read_statements
 
-DIALECT = Dialect(placeholder="?{n}", each="(SELECT value FROM json_each({p}))", for_update="")
+DIALECT = Dialect(
+    placeholder="?{n}", each="(SELECT value FROM json_each({p}))", for_update="", skip_locked=""
+)
 # Binding None, sqlite3 first looks for an adapter, which costs five times the binding itself; this
 # one, in C, answers None at once.
 sqlite3.register_adapter(type(None), cast("Callable[[None], None]", {}.get))
@@ -45,8 +47,14 @@ class SqliteConnection:
             if statement.strip():
                 self._db.execute(statement)
 
+    async def lock_migrations(self) -> None:
+        """A transaction that writes is alone already."""
+
     async def begin(self) -> None:
         self._db.execute("BEGIN IMMEDIATE")
+
+    async def announce(self, topics: Iterable[Topic]) -> None:
+        """Nobody else serves this database."""
 
     async def commit(self) -> None:
         self._db.execute("COMMIT")

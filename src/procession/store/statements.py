@@ -2,9 +2,9 @@
 
 A block starts with `-- name: why`. Parameters are written `:name` and become numbered
 (`?1` or `$1`), in the order of their first appearance. `{word}` after `IN` stands for a
-list parameter of that name, and `{for_update}` for the row lock where there is one. A line that
-ends in `-- if name` is part of the statement only when that parameter is given, one that ends
-in `-- if !name` only when it is not.
+list parameter of that name, `{for_update}` and `{skip_locked}` for the row locks where there are
+any. A line that ends in `-- if name` is part of the statement only when that parameter is given,
+one that ends in `-- if !name` only when it is not.
 """
 
 from __future__ import annotations
@@ -25,8 +25,10 @@ class Dialect(NamedTuple):
 
     placeholder: str
     each: str
-    """A list parameter as the right side of IN; `{p}` is its placeholder."""
+    """A list parameter as the right side of IN; `{p}` is its placeholder, `{type}` of what."""
     for_update: str
+    skip_locked: str
+    """The row lock on the process `p` that passes over what others hold."""
 
 
 class Statement(NamedTuple):
@@ -94,8 +96,9 @@ def _statement(text: str, dialect: Dialect) -> Statement:
 
 def _word(dialect: Dialect) -> Callable[[re.Match[str]], str]:
     def filled(match: re.Match[str]) -> str:
-        if match[1] == "for_update":
-            return dialect.for_update
-        return dialect.each.format(p=f":{match[1]}")
+        if match[1] in ("for_update", "skip_locked"):
+            return str(getattr(dialect, match[1]))
+        kind = "bigint" if match[1].endswith("_numbers") else "text"
+        return dialect.each.format(p=f":{match[1]}", type=kind)
 
     return filled

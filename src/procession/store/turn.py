@@ -16,14 +16,12 @@ from procession.core.errors import NotFound, Refused
 from procession.core.process import Change, Event, Item, Process
 from procession.core.states import ItemState
 from procession.store import rows
+from procession.store.connection import Topic
 from procession.store.store import Store
 
 QUEUE_ANY = "phones"
 QUEUE_PHONE = "phone/"
 QUEUE_LABEL = "phones/"
-
-Topic = tuple[Any, ...]
-"""What can be waited for: ("process", id), ("queue", tenant, queue), ("phone", tenant, id) …"""
 
 
 class Submission(Struct, frozen=True, gc=False):
@@ -89,6 +87,7 @@ class Turn:
             for index, work in enumerate(batch):
                 if isinstance(work, Claiming):
                     outcomes[index] = await self._claim(work)
+            await self.store.connection.announce(self.topics)
             await self.store.connection.commit()
         except BaseException:
             await self.store.connection.rollback()

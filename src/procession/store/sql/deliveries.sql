@@ -34,7 +34,7 @@ UPDATE delivery SET attempt = :attempt, due_ms = :due_ms
 WHERE delivery_id = :delivery_id AND attempt = :attempt + 1 AND state = 'pending';
 
 -- delivery_tries: the logs new tries are added to
-SELECT delivery_id, attempt, tries FROM delivery WHERE delivery_id IN {delivery_ids} {for_update};
+SELECT delivery_id, attempt, tries FROM delivery WHERE delivery_id IN {delivery_numbers} {for_update};
 
 -- record_delivery: fenced by the attempt; a late outcome of an earlier one changes nothing
 UPDATE delivery SET state = :state, due_ms = :due_ms, tries = :tries

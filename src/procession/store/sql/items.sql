@@ -45,10 +45,11 @@ WHERE tenant_id = :tenant_id AND agent_id = :agent_id AND health = 'available' A
   AND NOT EXISTS (SELECT 1 FROM item i WHERE i.tenant_id = phone.tenant_id
     AND i.phone_id = phone.phone_id AND i.lease_ms IS NOT NULL);
 
--- queue_head: the oldest waiting items of one queue; never walks past items it cannot have
-SELECT number, item_id, process_id FROM item
-WHERE tenant_id = :tenant_id AND queue = :queue AND state = 'queued'
-ORDER BY number LIMIT :limit;
+-- queue_head: the oldest waiting items of one queue that no other server has in hand
+SELECT i.number, i.item_id, i.process_id FROM item i
+JOIN process p ON p.process_id = i.process_id
+WHERE i.tenant_id = :tenant_id AND i.queue = :queue AND i.state = 'queued'
+ORDER BY i.number LIMIT :limit {skip_locked};
 
 -- phone_lease: the item that holds a phone
 SELECT item_id, process_id, tenant_id, capability, queue, step, state, attempt, attempts_max,
@@ -82,4 +83,5 @@ SELECT min(due_ms) FROM item WHERE due_ms IS NOT NULL;
 -- renew_all_leases: while the server was down nobody could renew, so nobody loses by it
 UPDATE item SET lease_ms = :lease_ms,
   due_ms = CASE WHEN run_until_ms < :due_ms THEN run_until_ms ELSE :due_ms END
-WHERE lease_ms IS NOT NULL AND lease_ms < :lease_ms;
+WHERE lease_ms IS NOT NULL AND lease_ms < :lease_ms
+  AND NOT EXISTS (SELECT 1 FROM agent a WHERE a.seen_ms > :alive_ms);
