@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system-deps demo test check bench docs clean
+.PHONY: help setup system-deps demo test faults check bench docs clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -29,6 +29,10 @@ demo: $(READY) ## server, agent and simulated phones at work, live; ONCE=1 ends 
 
 test: $(READY) system-deps ## all tests
 	@$(BIN)/pytest -n 4 --dist loadfile $(ARGS)
+
+faults: $(READY) system-deps ## rounds of work under random kills; ROUNDS=50 SEED=1 choose them
+	@PROCESSION_FAULT_ROUNDS=$(or $(ROUNDS),50) PROCESSION_FAULT_SEED=$(or $(SEED),1) \
+		$(BIN)/pytest tests/e2e/test_random_kills.py $(ARGS)
 
 check: $(READY) ## style, types, import rules
 	@$(BIN)/ruff check --no-cache .

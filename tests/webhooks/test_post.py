@@ -76,7 +76,9 @@ def test_a_packed_answer_is_not_unpacked() -> None:
     assert outcome.answer.head == b"\x1f\x8bnot gzip"
 
 
-@pytest.mark.parametrize("value", ["120", formatdate(NOW_MS / 1000 + 120, usegmt=True)])
+@pytest.mark.parametrize(
+    "value", ["120", formatdate(NOW_MS / 1000 + 120, usegmt=True)], ids=["seconds", "date"]
+)
 def test_a_receiver_may_ask_for_a_pause(value: str) -> None:
     outcome = send_one(Receiver(replies=[reply(503, Retry_After=value)]), NOW_MS // 1000 * 1000)
     assert outcome.next_ms is not None

@@ -194,7 +194,7 @@ class Phones:
             async with asyncio.timeout(self._settings.probe_timeout_ms / 1000):
                 vitals = await self._vitals(seen.serial)
         except (PhoneSilent, TimeoutError) as reason:
-            seen.silent = f"silent: {reason or 'no answer in time'}"
+            seen.silent = f"silent: {str(reason) or 'no answer in time'}"
             return
         seen.unfit = unfit(vitals, self._gates, bool(seen.unfit))
         seen.vitals = vitals
