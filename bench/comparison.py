@@ -25,7 +25,7 @@ Servers on one core, wrk on another; while one is measured the others are stoppe
 constant: the same stack (uvicorn, httptools, uvloop, plain ASGI, msgspec) reads and validates the
 same body and repeats our answer; no token, no disk. naive: FastAPI, SQLAlchemy 2 async, aiosqlite,
 a transaction a request, no token, no callbacks. Callbacks of ours go to a closed port: the rows
-are written and each is refused and put off, as for a receiver that is down."""
+are written and the host, being silent, is tried once a rest, as a receiver that is down."""
 
 READS = """\
 GET /processes/{id} over 1,000 waiting processes in turn; the same three servers."""

@@ -230,7 +230,7 @@ async def play(stage: Stage, client: Client, live: Live) -> tuple[list[Plan], di
     """Submit everything and follow it to its end."""
     clip = Clip()
     async with clip.served() as clip_url:
-        plans = await submit_all(client, stage.receiver, clip_url)
+        plans = await submit_all(client, stage.receiver, clip, clip_url)
         acts = [asyncio.create_task(plan.act(client)) for plan in plans]
         async with asyncio.timeout(END_S_MAX):
             while True:

@@ -45,6 +45,10 @@ class Clip:
         self.content = secrets.token_bytes(200_000)
         self.sha256 = hashlib.sha256(self.content).hexdigest()
 
+    def posted(self, state: dict[str, Any]) -> str:
+        """What is wrong with the app that should show the clip; empty when nothing is."""
+        return "" if self.sha256 in str(state) else "the clip does not show in the app"
+
     @asynccontextmanager
     async def served(self) -> AsyncIterator[str]:
         content = self.content
@@ -192,7 +196,7 @@ PLANS = [
 ]
 
 
-async def submit_all(client: Client, callback_url: str, clip_url: str) -> list[Plan]:
+async def submit_all(client: Client, callback_url: str, clip: Clip, clip_url: str) -> list[Plan]:
     """Make the accounts, submit every plan; each plan knows its process afterwards."""
     for number, account_id in enumerate(ACCOUNTS, 1):
         body = {"account_id": account_id, "phone_id": f"phone_{number:02}"}
@@ -200,6 +204,8 @@ async def submit_all(client: Client, callback_url: str, clip_url: str) -> list[P
         assert status == 201, answer
     life = secrets.token_hex(4)
     for number, plan in enumerate(PLANS):
+        if plan.path == "/ingest":
+            plan.seen_on_phone = clip.posted
         plan.process_id = await _submit(
             client, plan, f"demo-{life}-{number}", callback_url, clip_url
         )

@@ -26,10 +26,13 @@ class Done(Struct):
     status: str = "ok"
 
 
-def worker_face(engine: Engine, access: Access) -> Face:
-    """The verbs of the worker protocol as endpoints."""
+class Worker:
+    """The verbs of the worker protocol."""
 
-    async def register(request: Request) -> Answer:
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def register(self, request: Request) -> Answer:
         message: protocol.Register = request.message
         if message.protocol != protocol.PROTOCOL_VERSION:
             raise Invalid(
@@ -37,32 +40,34 @@ def worker_face(engine: Engine, access: Access) -> Face:
                 f"{message.protocol} is not spoken here; this server speaks "
                 f"{protocol.PROTOCOL_VERSION}",
             )
-        return Answer(body=await working.register(engine, request.caller, message))
+        return Answer(body=await working.register(self._engine, request.caller, message))
 
-    async def claim(request: Request) -> Answer:
+    async def claim(self, request: Request) -> Answer:
         with request.parked():
-            items = await _while_there(
-                request, working.claim(engine, request.caller, request.message)
-            )
+            claiming = working.claim(self._engine, request.caller, request.message)
+            items = await _while_there(request, claiming)
         return Answer(body=protocol.Claimed(items))
 
-    async def heartbeat(request: Request) -> Answer:
+    async def heartbeat(self, request: Request) -> Answer:
         with request.parked():
-            orders = await working.heartbeat(engine, request.caller, request.message)
+            orders = await working.heartbeat(self._engine, request.caller, request.message)
         return Answer(body=protocol.Orders(orders))
 
-    async def report(request: Request) -> Answer:
-        return Answer(
-            body=protocol.Orders(await working.report(engine, request.caller, request.message))
-        )
+    async def report(self, request: Request) -> Answer:
+        orders = await working.report(self._engine, request.caller, request.message)
+        return Answer(body=protocol.Orders(orders))
 
-    async def finish(request: Request) -> Answer:
-        return Answer(body=await working.finish(engine, request.caller, request.message))
+    async def finish(self, request: Request) -> Answer:
+        return Answer(body=await working.finish(self._engine, request.caller, request.message))
 
-    async def drain(request: Request) -> Answer:
-        await working.drain(engine, request.caller, request.message.agent_id)
+    async def drain(self, request: Request) -> Answer:
+        await working.drain(self._engine, request.caller, request.message.agent_id)
         return Answer(body=Done())
 
+
+def worker_face(engine: Engine, access: Access) -> Face:
+    """The verbs of the worker protocol as endpoints."""
+    worker = Worker(engine)
     return Face(
         name="worker",
         prefix=protocol.PATH,
@@ -70,12 +75,12 @@ def worker_face(engine: Engine, access: Access) -> Face:
         admit=access.admit,
         endpoints=_endpoints(
             [
-                ("register", register, protocol.Register, protocol.Registered),
-                ("claim", claim, protocol.Claim, protocol.Claimed),
-                ("heartbeat", heartbeat, protocol.Heartbeat, protocol.Orders),
-                ("report", report, protocol.Report, protocol.Orders),
-                ("finish", finish, protocol.Finish, protocol.Finished),
-                ("drain", drain, protocol.Drain, Done),
+                ("register", worker.register, protocol.Register, protocol.Registered),
+                ("claim", worker.claim, protocol.Claim, protocol.Claimed),
+                ("heartbeat", worker.heartbeat, protocol.Heartbeat, protocol.Orders),
+                ("report", worker.report, protocol.Report, protocol.Orders),
+                ("finish", worker.finish, protocol.Finish, protocol.Finished),
+                ("drain", worker.drain, protocol.Drain, Done),
             ]
         ),
     )
