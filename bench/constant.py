@@ -1,19 +1,26 @@
 """The ceiling: the same stack as the product, answering a constant of the real answers' size.
 
-Plain ASGI and msgspec under uvicorn: a POST's body is read and validated against the contract's
-types, then thrown away. No token is checked, nothing is kept. `BENCH_ANSWERS` names a JSON file
-with the real answers' bodies: `{"post": text, "get": text}`.
+Plain ASGI and msgspec under the product's own HTTP server (uvicorn): a POST's body is read and
+validated against the contract's types, then thrown away. No token is checked, nothing is kept.
+`BENCH_ANSWERS` names a JSON file with the real answers' bodies: `{"post": text, "get": text}`.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
+import signal
+import socket
+import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
+import uvloop
 from msgspec import Meta, Raw, Struct
+
+from procession.httpd import BACKLOG, HttpServer, make_config
 
 Text = Annotated[str, Meta(min_length=1, max_length=200)]
 
@@ -90,3 +97,15 @@ async def app(
     _decode(body)
     await send(_POST_START)
     await send(_POST)
+
+
+async def serve(port: int) -> None:
+    """With the product's own HTTP server, so that only what lies behind it differs."""
+    config = make_config(app, head_ms_max=10_000, drain_ms=1_000, connections_max=20_000)
+    server = HttpServer(config, lambda: None)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, server.stop)
+    await server.serve(sockets=[socket.create_server(("127.0.0.1", port), backlog=BACKLOG)])
+
+
+if __name__ == "__main__":
+    uvloop.run(serve(int(sys.argv[1])))

@@ -46,7 +46,7 @@ def start_constant(folder: Path, answers: dict[str, str]) -> Server:
     port = free_port()
     file = folder / "answers.json"
     file.write_text(json.dumps(answers))
-    command = [*uvicorn("bench.constant:app", folder, port), "--lifespan", "off"]
+    command = [sys.executable, str(Path(__file__).with_name("constant.py")), str(port)]
     return Server(CONSTANT, command, folder, port, {"BENCH_ANSWERS": str(file)})
 
 

@@ -6,7 +6,7 @@ import asyncio
 import socket
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -16,6 +16,37 @@ from procession.faces.endpoint import BODY_ARRIVED
 KEEP_ALIVE_S = 75
 BACKLOG = 4_096
 ARRIVED: dict[str, dict[object, object]] = {BODY_ARRIVED: {}}
+
+
+class JoiningTransport:
+    """A transport that hands on at the end of a tick what was written in it, as one piece.
+
+    An answer is written in two, head and body; each write on its own is a system call.
+    """
+
+    __slots__ = ("_loop", "_parts", "_transport")
+
+    def __init__(self, transport: Any, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._parts: list[bytes] = []
+
+    def write(self, data: bytes) -> None:
+        if not self._parts:
+            self._loop.call_soon(self._flush)
+        self._parts.append(data)
+
+    def close(self) -> None:
+        self._flush()
+        self._transport.close()
+
+    def _flush(self) -> None:
+        parts, self._parts = self._parts, []
+        if parts and not self._transport.is_closing():
+            self._transport.write(b"".join(parts))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
 
 
 def bounded_protocol(head_ms_max: int) -> type[HttpToolsProtocol]:
@@ -30,7 +61,8 @@ def bounded_protocol(head_ms_max: int) -> type[HttpToolsProtocol]:
         _head_timer: asyncio.TimerHandle | None = None
 
         def connection_made(self, transport: Any) -> None:
-            super().connection_made(transport)
+            joining = JoiningTransport(transport, self.loop)
+            super().connection_made(cast(asyncio.Transport, joining))
             self._await_head()
 
         def data_received(self, data: bytes) -> None:
