@@ -68,18 +68,32 @@ class Nursery:
         return self._zygote.pid if self._zygote else None
 
     async def hire(self) -> Seat:
-        """A fresh keeper; raises NotHired."""
-        self._open()
-        assert self._control is not None
+        """A fresh keeper, of a fresh zygote where the former has just died. Raises NotHired."""
+        try:
+            try:
+                return await self._hire_from(self._open())
+            except (ConnectionError, EOFError):
+                return await self._hire_from(self._open())
+        except (OSError, EOFError, TimeoutError) as reason:
+            raise NotHired(repr(reason)) from reason
+
+    async def _hire_from(self, control: socket.socket) -> Seat:
         ours, theirs = socket.socketpair()
         try:
             with theirs:
-                socket.send_fds(self._control, [b"k"], [theirs.fileno()])
+                socket.send_fds(control, [b"k"], [theirs.fileno()])
             ours.setblocking(False)
             return await asyncio.wait_for(self._greeted(ours), HIRE_WAIT_S)
         except (OSError, EOFError, TimeoutError) as reason:
             ours.close()
-            raise NotHired(repr(reason)) from reason
+            if isinstance(reason, (ConnectionError, EOFError)):
+                self._leave(control)
+            raise
+
+    def _leave(self, control: socket.socket) -> None:
+        """That zygote is gone; the next one to be asked is another."""
+        if self._control is control:
+            self._control = None
 
     async def _greeted(self, ours: socket.socket) -> Seat:
         reader, writer = await asyncio.open_unix_connection(sock=ours)
@@ -109,9 +123,9 @@ class Nursery:
         if self._zygote:
             await asyncio.to_thread(self._zygote.wait)
 
-    def _open(self) -> None:
+    def _open(self) -> socket.socket:
         if self._control is not None:
-            return
+            return self._control
         self._control, theirs = socket.socketpair()
         command = [sys.executable, "-P", "-m", "procession.agent.zygote"]
         with theirs:
@@ -126,6 +140,7 @@ class Nursery:
             )
         self._control.setblocking(False)
         self._listening = asyncio.create_task(self._listen(self._control, self._zygote))
+        return self._control
 
     async def _listen(self, control: socket.socket, zygote: subprocess.Popen[bytes]) -> None:
         """Hear from the zygote which keepers are gone for good, until it is gone itself."""
@@ -136,7 +151,7 @@ class Nursery:
             for line in lines:
                 self._gone(int(line[1:]))
         control.close()
-        self._control = None
+        self._leave(control)
         log.warning("zygote %d is gone, exit %s", zygote.pid, await asyncio.to_thread(zygote.wait))
         await self._mop_up()
 
