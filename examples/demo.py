@@ -13,6 +13,7 @@ import argparse
 import asyncio
 import json
 import os
+import random
 import secrets
 import shutil
 import socket
@@ -43,8 +44,13 @@ console = Console()
 
 
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port: int = taken.getsockname()[1]
+    """A port outside the range the system gives to connections, which adb can count on."""
+    while True:
+        port = random.randint(15_000, 31_999)  # noqa: S311
+        try:
+            socket.create_server(("127.0.0.1", port)).close()
+        except OSError:
+            continue
         return port
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections import defaultdict, deque
 from typing import Any
 
 import msgspec
 from aiohttp import web
+from free_port import free_port
 from msgspec import Raw
 
 from procession.protocol import (
@@ -204,10 +204,3 @@ class FakeServer:
 
 def _key(run: Any) -> Key:
     return run.item_id, run.attempt
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 from collections.abc import Iterator
 
 import adbutils
 import pytest
 from adb_phone import AdbPhone
+from free_port import free_port
 from phone_bench import Bench
 
 from procession.simulator.hosted import hosted
@@ -17,9 +17,7 @@ from procession.simulator.hosted import hosted
 @pytest.fixture(scope="session")
 def adb_port() -> Iterator[int]:
     adb = str(adbutils.adb_path())
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     subprocess.run([adb, "-P", str(port), "start-server"], capture_output=True, check=True)
     yield port
     subprocess.run([adb, "-P", str(port), "kill-server"], capture_output=True, check=False)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 from pathlib import Path
 
 import adbutils
+from free_port import free_port
 
 ADB = str(adbutils.adb_path())
 
@@ -15,8 +15,7 @@ class OwnServer:
     """The port is free until something starts an adb server there; `close` ends that one."""
 
     def __init__(self, home: Path) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port: int = free.getsockname()[1]
+        self.port = free_port()
         self.environment = {"PATH": "/usr/bin:/bin", "HOME": str(home), "TMPDIR": str(home)}
 
     def devices(self) -> dict[str, str]:

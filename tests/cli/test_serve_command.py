@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from free_port import free_port
 from run_program import CALLBACK, TOKEN, Running, environment, http_status, run, serve
 
 from procession.agent.settings import AgentSettings
@@ -87,7 +88,7 @@ def test_what_was_accepted_outlives_a_kill(tmp_path: Path) -> None:
 
 
 def test_option_wins_over_environment_over_file_over_default(tmp_path: Path) -> None:
-    ports = [_free_port() for _ in range(3)]
+    ports = [free_port() for _ in range(3)]
     file = tmp_path / "settings.toml"
     file.write_text(f"port = {ports[0]}\nserver = 'http://127.0.0.1:1'\n")
     database = ("--database", f"sqlite:///{tmp_path / 'p.db'}")
@@ -174,9 +175,3 @@ def test_help_is_there_at_once() -> None:
     subprocess.run([PROGRAM, "--help"], env=environment(), check=True, capture_output=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert after.ru_utime - before.ru_utime < 0.3
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port: int = taken.getsockname()[1]
-        return port

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -89,12 +88,6 @@ def clean_environment() -> dict[str, str]:
     }
     path = os.pathsep.join(filter(None, [str(PLUGINS), os.environ.get("PYTHONPATH")]))
     return kept | {"PYTHONPATH": path, "ADB_MDNS": "0", "PYTHONUNBUFFERED": "1"}
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port: int = taken.getsockname()[1]
-        return port
 
 
 def parent_of(pid: int) -> int:
