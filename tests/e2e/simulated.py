@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import adbutils
-from programs import PROCESSION, Program, clean_environment, free_port
+from free_port import free_port
+from programs import PROCESSION, Program, clean_environment
 
 FREE_S_MAX = 60.0
 PHONES = 31

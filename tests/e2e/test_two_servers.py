@@ -11,9 +11,10 @@ import pytest
 from api import Api
 from callbacks import SECRET, Receiver
 from deadline import until
+from free_port import free_port
 from history import verify_log
 from postgres_server import PostgresServer
-from programs import PROCESSION, Program, free_port
+from programs import PROCESSION, Program
 from simulated import Simulated
 from world import LEASE_MS, TOKEN, World
 

@@ -10,8 +10,9 @@ from typing import Any
 from api import Api
 from callbacks import SECRET, Receiver
 from deadline import until
+from free_port import free_port
 from history import Book
-from programs import PROCESSION, Program, clean_environment, free_port
+from programs import PROCESSION, Program, clean_environment
 from simulated import Simulated
 
 from procession.agent.life import kill_orphans
