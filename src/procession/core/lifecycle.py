@@ -38,7 +38,7 @@ def plan(process: Process, items: Sequence[Item], now_ms: int) -> Change:
         standing = replace(standing, phone_id=items[0].phone_id, account_id=items[0].account_id)
     news = ("planned", {"items": len(items)})
     change = settle(process, standing, [(None, item) for item in items], news, now_ms)
-    put_off_ms = max((item.due_ms or 0 for item in items), default=0) - now_ms
+    put_off_ms = max([item.due_ms or 0 for item in items], default=0) - now_ms
     if put_off_ms <= 0 or change.process.due_ms is None:
         return change
     later = replace(change.process, due_ms=change.process.due_ms + put_off_ms)

@@ -14,6 +14,9 @@ from msgspec import Raw, Struct
 from procession.core.states import FINAL, ItemState, State
 
 EMPTY = Raw(b"{}")
+_LAST_GROUP = 24
+"""Where the last twelve digits of an id begin."""
+_LAST_GROUP_MAX = 16**12
 RUN_STEP = "run"
 """The one step of a process that is a capability request."""
 
@@ -107,12 +110,12 @@ class Process(Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def items_total(self) -> int:
-        return sum(sum(counts.values()) for counts in self.standing.tally.values())
+        return sum([sum(counts.values()) for counts in self.standing.tally.values()])
 
     def count(self, *states: ItemState) -> int:
         """How many items are in any of these states."""
         return sum(
-            counts.get(state, 0) for counts in self.standing.tally.values() for state in states
+            [counts.get(state, 0) for counts in self.standing.tally.values() for state in states]
         )
 
 
@@ -178,6 +181,9 @@ def item_id_of(process_id: str, position: int) -> str:
     So a record lists the ids of its items without reading them, and a range of ids is all items
     of a process. A collision needs two processes of one millisecond within 10,000 of 2**74.
     """
+    last = int(process_id[_LAST_GROUP:], 16) + 1 + position
+    if last < _LAST_GROUP_MAX:
+        return f"{process_id[:_LAST_GROUP]}{last:012x}"
     number = int(process_id.replace("-", ""), 16) + 1 + position
     text = f"{number:032x}"
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

@@ -35,15 +35,16 @@ def summed(tally: Tally, cancelling: bool) -> State:
     completed = totals.get(ItemState.COMPLETED, 0)
     failed = totals.get(ItemState.FAILED, 0)
     cancelled = totals.get(ItemState.CANCELLED, 0)
-    if completed + failed + cancelled == sum(totals.values()):
+    ended = completed + failed + cancelled
+    if ended and ended == sum(totals.values()):
         return _ended(completed, failed, cancelled, cancelling)
     if cancelling:
         return State.CANCELLING
-    if not totals.keys().isdisjoint(ITEM_ACTIVE):
+    if ItemState.CLAIMED in totals or ItemState.RUNNING in totals:
         return State.RUNNING
     if ItemState.WAITING in totals:
         return State.WAITING
-    if completed + failed + cancelled:
+    if ended:
         # Between two items of a fan-out the work is under way, not back where it began.
         return State.RUNNING
     if ItemState.RETRYING in totals:
@@ -71,7 +72,7 @@ def _ended(completed: int, failed: int, cancelled: int, cancelling: bool) -> Sta
 
 def moved(tally: Tally, moves: Iterable[tuple[Item | None, Item]]) -> Tally:
     """The tally after these items changed from the first to the second value of each pair."""
-    edited = {step: dict(counts) for step, counts in tally.items()}
+    edited = {step: {**counts} for step, counts in tally.items()}
     for before, after in moves:
         counts = edited.setdefault(after.step, {})
         if before is not None:
@@ -100,12 +101,12 @@ def settle(
     """
     pairs = tuple(moves)
     tally = moved(standing.tally, pairs) if pairs else standing.tally
-    state = summed(tally, standing.cancel is not None)
+    state, was = summed(tally, standing.cancel is not None), before.standing.state
     name, data = news
     milestone = None
-    if state is not before.state or before.version == 0:
-        assert before.version == 0 or state in MOVES[before.state], (before.state, state)
-        milestone = _milestone(before, state)
+    if state is not was or before.version == 0:
+        assert before.version == 0 or state in MOVES[was], (was, state)
+        milestone = _milestone(was, state)
         standing = _reached(replace(standing, state=state, tally=tally), pairs, now_ms)
     else:
         standing = replace(standing, tally=tally)
@@ -116,13 +117,13 @@ def settle(
     event = Event(
         before.process_id, version, milestone or name, now_ms, data, standing, milestone is not None
     )
-    return Change(process, tuple(after for _, after in pairs), (event,))
+    return Change(process, tuple([after for _, after in pairs]), (event,))
 
 
-def _milestone(before: Process, state: State) -> str | None:
-    if before.state in _REOPENING:
+def _milestone(was: State, state: State) -> str | None:
+    if was in _REOPENING:
         return MILESTONES[State.RETRYING]
-    if state is State.QUEUED and before.state is not State.ACCEPTED:
+    if state is State.QUEUED and was is not State.ACCEPTED:
         return None
     return MILESTONES[state]
 
@@ -185,22 +186,20 @@ def item_counts(tally: Tally) -> dict[str, int]:
 def _due_ms(before: Process, standing: Standing, now_ms: int) -> int | None:
     """The deadline of the state: kept while the state stays, except that a cancel sets its own."""
     state = standing.state
-    if state in FINAL or _is_active(standing):
+    if state in FINAL or (state is State.RUNNING and _is_active(standing.tally)):
         return None
     if state is State.CANCELLING:
         return _cancel_due_ms(standing)
-    if state is before.state and before.due_ms is not None:
+    if state is before.standing.state and before.due_ms is not None:
         return before.due_ms
     if state is State.WAITING:
         return now_ms + WAITING_MS_MAX
     return now_ms + (before.request.queue_limit_ms or QUEUED_MS_MAX)
 
 
-def _is_active(standing: Standing) -> bool:
+def _is_active(tally: Tally) -> bool:
     """Some run is under way, whose own lease and limit are the deadline."""
-    return standing.state is State.RUNNING and any(
-        not counts.keys().isdisjoint(ITEM_ACTIVE) for counts in standing.tally.values()
-    )
+    return any(not counts.keys().isdisjoint(ITEM_ACTIVE) for counts in tally.values())
 
 
 def _cancel_due_ms(standing: Standing) -> int | None:
