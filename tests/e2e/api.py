@@ -27,12 +27,12 @@ class Reply(NamedTuple):
 class Api:
     """Calls one server with one token; each call on a connection of its own."""
 
-    def __init__(self, port: int, token: str, callback_url: str) -> None:
-        self.port, self.token, self.callback_url = port, token, callback_url
+    def __init__(self, port: int, token: str, callback_url: str, host: str = "127.0.0.1") -> None:
+        self.port, self.token, self.callback_url, self.host = port, token, callback_url, host
 
     def call(self, method: str, path: str, body: Any = None, within_s: float = CALL_S_MAX) -> Reply:
         """Raises OSError or HTTPException when no whole answer came."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=within_s)
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=within_s)
         headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
         try:
             sent = None if body is None else json.dumps(body)

@@ -64,16 +64,16 @@ class Receiver:
         return 204
 
     @contextmanager
-    def listening(self) -> Iterator[Receiver]:
-        with serving(_handler(self)) as port:
-            self.url = f"http://127.0.0.1:{port}/updates"
+    def listening(self, host: str = "127.0.0.1") -> Iterator[Receiver]:
+        with serving(_handler(self), host) as port:
+            self.url = f"http://{host}:{port}/updates"
             yield self
 
 
 @contextmanager
-def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[int]:
-    """A server of the test's own on loopback; its port."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+def serving(handler: type[BaseHTTPRequestHandler], host: str = "127.0.0.1") -> Iterator[int]:
+    """A server of the test's own, on loopback unless told otherwise; its port."""
+    server = ThreadingHTTPServer((host, 0), handler)
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()

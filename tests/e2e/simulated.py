@@ -23,15 +23,15 @@ STORY_PHONES = [f"phone_{number:02}" for number in range(8, PHONES + 1)]
 class Simulated:
     """`addresses`: phone id to its adb serial."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, phones: int = PHONES) -> None:
         self.adb_port = free_port()
-        words = ["simulate", "--phones", str(PHONES), "--adb-port", str(self.adb_port), "--json"]
+        words = ["simulate", "--phones", str(phones), "--adb-port", str(self.adb_port), "--json"]
         self._program = Program("simulator", [PROCESSION, *words], home)
         said = json.loads(self._program.first_line(60))
         self.addresses = {phone["serial"]: phone["address"] for phone in said["phones"]}
         self._control_port: int = said["control_port"]
         self._free: queue.Queue[str] = queue.Queue()
-        self.give_back(STORY_PHONES)
+        self.give_back(phone for phone in STORY_PHONES if phone in self.addresses)
 
     def take(self, count: int) -> list[str]:
         """Phones that nobody else has; waits for them."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Protocol
 
 from api import Api
 from callbacks import SECRET, Receiver
@@ -22,11 +23,22 @@ LEASE_MS = 3_000
 CALM_PHONES = [f"phone_{number:02}" for number in range(1, 8)]
 
 
+class Place(Protocol):
+    """What an agent needs to know of where it is."""
+
+    home: Path
+    url: str
+    simulated: Simulated
+    api: Api
+
+
 class Agent:
-    """One agent, over all its lives."""
+    """One agent, over all its lives. `environment` is added to that of its program."""
+
+    environment: Mapping[str, str] = MappingProxyType({})
 
     def __init__(
-        self, world: World, agent_id: str, phones: Sequence[str], token: str, options: Any
+        self, world: Place, agent_id: str, phones: Sequence[str], token: str, options: Any
     ) -> None:
         self.agent_id, self.phones, self.token = agent_id, list(phones), token
         self.state = world.home / agent_id
@@ -50,7 +62,7 @@ class Agent:
             self.agent_id,
             [PROCESSION, "agent", "--log-format", "json", *words],
             world.home,
-            {"PROCESSION_TOKEN": self.token},
+            {"PROCESSION_TOKEN": self.token} | dict(self.environment),
         )
         return self.program
 
