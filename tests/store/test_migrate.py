@@ -1,23 +1,40 @@
-"""Migrations: each once, in order, all or none, and never by an older program."""
+"""Migrations: each once, in order, all or none, never by an older program or under an older one."""
 
 from __future__ import annotations
 
 import asyncio
-from importlib import resources
 
 import pytest
-from databases import NOW_MS, Database, migrated, raw
+from databases import NOW_MS, Database
 
-from procession.store import migrate as migrating
-from procession.store.migrate import DatabaseNewer, migrate
+from procession.store.migrate import (
+    SERVER_SILENT_MS,
+    DatabaseNewer,
+    Migration,
+    MigrationUnmarked,
+    OlderServersWork,
+    Server,
+    migrate,
+    plan_of,
+    read_migration,
+    read_migrations,
+)
 
-FIRST = "CREATE TABLE one (a INTEGER)"
-SECOND = "ALTER TABLE one ADD COLUMN b INTEGER"
+FIRST = Migration("CREATE TABLE one (a INTEGER)", "")
+SECOND = Migration("ALTER TABLE one ADD COLUMN b INTEGER", "")
+BREAKS = Migration("ALTER TABLE one RENAME COLUMN a TO z", "a is called z")
+ONE = {"0001_one": FIRST}
+TWO = ONE | {"0002_two": SECOND}
+THREE = TWO | {"0003_three": BREAKS}
 
 
-def known_names() -> list[str]:
-    folder = resources.files("procession.store").joinpath("migrations")
-    return sorted(file.name.removesuffix(".sql") for file in folder.iterdir())
+def server_of(known: dict[str, Migration], name: str = "web-1/4711") -> Server:
+    return Server(name, "1.0", max(known), 0)
+
+
+async def rows_of(database: Database, statement: str, **values: object) -> list[tuple[object, ...]]:
+    async with database.empty() as connection:
+        return [tuple(row) for row in await connection.fetch(statement, **values)]
 
 
 def test_an_empty_database_gets_every_migration_and_an_up_to_date_one_none(
@@ -29,47 +46,128 @@ def test_an_empty_database_gets_every_migration_and_an_up_to_date_one_none(
             return first, await migrate(connection, NOW_MS + 1)
 
     first, second = asyncio.run(run())
-    assert first == known_names()
+    assert first == sorted(read_migrations())
     assert second == []
 
 
 def test_migrations_run_in_the_order_of_their_names_and_only_the_new_ones(
-    database: Database, monkeypatch: pytest.MonkeyPatch
+    database: Database,
 ) -> None:
     async def run() -> list[list[str]]:
         async with database.empty() as connection:
-            monkeypatch.setattr(migrating, "_migrations", lambda: {"0001_one": FIRST})
-            before = await migrate(connection, NOW_MS)
+            before = await migrate(connection, NOW_MS, known=ONE)
             both = {"0002_two": SECOND, "0001_one": FIRST}
-            monkeypatch.setattr(migrating, "_migrations", lambda: both)
-            return [before, await migrate(connection, NOW_MS)]
+            return [before, await migrate(connection, NOW_MS, known=both)]
 
     assert asyncio.run(run()) == [["0001_one"], ["0002_two"]]
 
 
-def test_a_migration_that_fails_leaves_the_database_as_it_was(
-    database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_migration_that_fails_leaves_the_database_as_it_was(database: Database) -> None:
     async def run() -> list[str]:
         async with database.empty() as connection:
-            broken = {"0001_one": FIRST, "0002_two": "ALTER TABLE none ADD COLUMN b INTEGER"}
-            monkeypatch.setattr(migrating, "_migrations", lambda: broken)
+            bad = Migration("ALTER TABLE none ADD COLUMN b INTEGER", "")
             with pytest.raises(Exception, match="none"):
-                await migrate(connection, NOW_MS)
-            monkeypatch.setattr(migrating, "_migrations", lambda: {"0001_one": FIRST})
-            return await migrate(connection, NOW_MS)
+                await migrate(connection, NOW_MS, known=ONE | {"0002_two": bad})
+            return await migrate(connection, NOW_MS, known=ONE)
 
     assert asyncio.run(run()) == ["0001_one"]
 
 
-def test_a_database_of_a_newer_program_is_refused_and_left_alone(database: Database) -> None:
+def test_what_is_planned_is_told_and_nothing_done(database: Database) -> None:
     async def run() -> None:
-        async with migrated(database) as store:
-            await raw(store, "INSERT INTO migration (name, applied_ms) VALUES ('9999_next', 1)")
-            connection = store.connection
-            with pytest.raises(DatabaseNewer, match="9999_next"):
-                await migrate(connection, NOW_MS)  # type: ignore[arg-type]
-            found = await connection.fetch("list_migrations")
-            assert sorted(row[0] for row in found) == [*known_names(), "9999_next"]
+        async with database.empty() as connection:
+            plan = await plan_of(connection, NOW_MS, TWO)
+            assert [name for name, _ in plan.pending] == ["0001_one", "0002_two"]
+            assert await migrate(connection, NOW_MS, known=TWO) == ["0001_one", "0002_two"]
+            assert await plan_of(connection, NOW_MS, TWO) == ([], [])
 
     asyncio.run(run())
+
+
+def test_a_compatible_migration_runs_under_older_servers_and_they_may_start_again(
+    database: Database,
+) -> None:
+    async def run() -> None:
+        async with database.empty() as connection:
+            await migrate(connection, NOW_MS, known=ONE, server=server_of(ONE))
+            assert await migrate(connection, NOW_MS, known=TWO) == ["0002_two"]
+            assert await migrate(connection, NOW_MS, known=ONE, server=server_of(ONE)) == []
+
+    asyncio.run(run())
+
+
+def test_a_breaking_migration_waits_for_older_servers_and_names_them(database: Database) -> None:
+    async def run() -> None:
+        async with database.empty() as connection:
+            await migrate(connection, NOW_MS, known=TWO, server=server_of(TWO))
+            with pytest.raises(OlderServersWork, match=r"0003_three: a is called z.*web-1/4711"):
+                await migrate(connection, NOW_MS + SERVER_SILENT_MS, known=THREE)
+            assert (await plan_of(connection, NOW_MS, THREE)).broken[0].server_id == "web-1/4711"
+            dead_ms = NOW_MS + SERVER_SILENT_MS + 1
+            assert await migrate(connection, dead_ms, known=THREE) == ["0003_three"]
+
+    asyncio.run(run())
+
+
+def test_a_breaking_migration_runs_once_older_servers_have_ended(database: Database) -> None:
+    async def run() -> None:
+        async with database.empty() as connection:
+            await migrate(connection, NOW_MS, known=TWO, server=server_of(TWO))
+            await connection.begin()
+            await connection.execute("drop_server", server_id="web-1/4711")
+            await connection.commit()
+            assert await migrate(connection, NOW_MS, known=THREE) == ["0003_three"]
+
+    asyncio.run(run())
+
+
+def test_refused_means_that_not_even_what_comes_before_was_applied(database: Database) -> None:
+    async def run() -> None:
+        async with database.empty() as connection:
+            await migrate(connection, NOW_MS, known=ONE, server=server_of(ONE))
+            with pytest.raises(OlderServersWork):
+                await migrate(connection, NOW_MS, known=THREE)
+        assert await rows_of(database, "list_migrations") == [("0001_one", "")]
+
+    asyncio.run(run())
+
+
+def test_a_server_that_knows_a_migration_is_not_in_its_way(database: Database) -> None:
+    async def run() -> None:
+        async with database.empty() as connection:
+            await migrate(connection, NOW_MS, known=ONE, server=server_of(THREE))
+            assert await migrate(connection, NOW_MS, known=THREE) == ["0002_two", "0003_three"]
+
+    asyncio.run(run())
+
+
+def test_a_database_of_a_newer_program_is_refused_and_left_alone(database: Database) -> None:
+    async def run() -> None:
+        async with database.empty() as connection:
+            await migrate(connection, NOW_MS, known=THREE)
+            with pytest.raises(DatabaseNewer, match="0003_three: a is called z"):
+                await migrate(connection, NOW_MS, known=TWO, server=server_of(TWO))
+        assert [row[0] for row in await rows_of(database, "list_migrations")] == sorted(THREE)
+        assert await rows_of(database, "live_servers", since_ms=0) == []
+
+    asyncio.run(run())
+
+
+def test_servers_that_died_long_ago_are_forgotten(database: Database) -> None:
+    async def run() -> None:
+        async with database.empty() as connection:
+            await migrate(connection, NOW_MS, known=ONE, server=server_of(ONE, "dead"))
+            later_ms = NOW_MS + 90_000_000
+            await migrate(connection, later_ms, known=ONE, server=server_of(ONE, "new"))
+        rows = await rows_of(database, "live_servers", since_ms=0)
+        assert [row[0] for row in rows] == ["new"]
+
+    asyncio.run(run())
+
+
+def test_every_migration_says_what_it_does_to_older_servers() -> None:
+    assert read_migration("a", "-- breaks: a is called z\nSELECT 1").breaks == "a is called z"
+    assert read_migration("a", "-- compatible\nSELECT 1").breaks == ""
+    with pytest.raises(MigrationUnmarked, match="a"):
+        read_migration("a", "-- the first\nSELECT 1")
+    assert read_migrations()["0001_processes"].breaks == ""

@@ -1,3 +1,4 @@
+-- compatible
 -- The first schema. Times are integer milliseconds, JSON is text, what a query filters on is a
 -- column. What must never be written is refused here, whatever the code above believes. Words are
 -- compared with OR: for IN, SQLite builds a table of the words again for every row it inserts.
@@ -179,9 +180,4 @@ CREATE TABLE audit (
   subject TEXT NOT NULL,
   data TEXT NOT NULL,
   at_ms BIGINT NOT NULL
-);
-
-CREATE TABLE meta (
-  name TEXT PRIMARY KEY,
-  value TEXT NOT NULL
 );

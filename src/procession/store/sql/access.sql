@@ -32,10 +32,25 @@ INSERT INTO meta (name, value) VALUES (:name, :value)
 ON CONFLICT (name) DO UPDATE SET value = excluded.value;
 
 -- list_migrations: what was applied already
-SELECT name FROM migration;
+SELECT name, breaks FROM migration ORDER BY name;
 
 -- insert_migration: applied once
-INSERT INTO migration (name, applied_ms) VALUES (:name, :applied_ms);
+INSERT INTO migration (name, breaks, applied_ms) VALUES (:name, :breaks, :applied_ms);
+
+-- put_server: at work, and the last migration it understands
+INSERT INTO server (server_id, version, migration, seen_ms)
+VALUES (:server_id, :version, :migration, :seen_ms)
+ON CONFLICT (server_id) DO UPDATE SET seen_ms = excluded.seen_ms;
+
+-- live_servers: who would be broken by a migration
+SELECT server_id, version, migration, seen_ms FROM server WHERE seen_ms >= :since_ms
+ORDER BY server_id;
+
+-- drop_server: it has ended in order
+DELETE FROM server WHERE server_id = :server_id;
+
+-- forget_servers: those that ended otherwise, long ago
+DELETE FROM server WHERE seen_ms < :before_ms;
 
 -- savepoint: an errand that is refused takes back its own writes only
 SAVEPOINT errand;
