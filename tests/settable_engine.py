@@ -11,7 +11,7 @@ from typing import Any
 from msgspec import Raw
 from watched_connection import WatchedConnection
 
-from procession import fleet, loops, operations, working
+from procession import fleet, loops, operations, reporting, working
 from procession.caller import Caller
 from procession.core.process import Item, Process, item_id_of
 from procession.engine import Engine
@@ -131,7 +131,7 @@ class Site:
         self, agent_id: str, *runs: Assignment, caller: Caller = OPERATOR, **values: Any
     ) -> list[RunOrder]:
         reports = [RunReport(run.item_id, run.attempt, **values) for run in runs]
-        return await working.heartbeat(self.engine, caller, Heartbeat(agent_id, reports))
+        return await reporting.heartbeat(self.engine, caller, Heartbeat(agent_id, reports))
 
     async def finish(
         self,
@@ -145,7 +145,7 @@ class Site:
     ) -> FinishAnswer:
         error = RunError("it failed", retry=retry) if outcome == "failed" else None
         result = Result(run.item_id, run.attempt, outcome, error=error, output=output)
-        done = await working.finish(self.engine, caller, Finish(agent_id, [result]))
+        done = await reporting.finish(self.engine, caller, Finish(agent_id, [result]))
         return done.answers[0]
 
     async def cancel(

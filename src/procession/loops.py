@@ -128,6 +128,7 @@ class Retention:
             process_id = process.process_id
             last = item_id_of(process_id, process.items_total)
             await connection.execute("delete_outputs", process_id=process_id)
+            await connection.execute("delete_notes", process_id=process_id)
             await connection.execute("delete_items", process_id=process_id, last_item_id=last)
             await connection.execute("delete_deliveries", process_id=process_id)
             await connection.execute("delete_events", process_id=process_id)

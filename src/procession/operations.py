@@ -229,7 +229,9 @@ async def _lives(engine: Engine, tenant_id: int) -> bool:
     if not 0 < until_ms - now_ms <= LIVES_MS:
         since_ms = now_ms - AGENT_SILENT_MS
         fetch = engine.store.connection.fetch
-        lives = bool(await fetch("live_phones", tenant_id=tenant_id, since_ms=since_ms))
+        lives = bool(
+            await fetch("live_phones", tenant_id=tenant_id, kind="phone", since_ms=since_ms)
+        )
         engine.lives[tenant_id] = (now_ms + LIVES_MS, lives)
     return lives
 

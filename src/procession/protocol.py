@@ -18,10 +18,12 @@ RUNS_MAX = 1_000
 WAIT_MS_MAX = 25_000
 OUTPUT_BYTES_MAX = 65_536
 RESULT_BYTES_MAX = 131_072
+CHECKPOINT_BYTES_MAX = 65_536
 MESSAGE_CHARS_MAX = 2_000
 
 Order = Literal["none", "soft", "hard", "lost"]
-OutcomeWord = Literal["completed", "failed", "cancelled"]
+OutcomeWord = Literal["completed", "failed", "cancelled", "waiting"]
+"""`waiting`: a job asks a person about the draft that is its result."""
 Health = Literal["available", "offline", "unauthorized", "unhealthy", "quarantined"]
 
 
@@ -35,6 +37,8 @@ class PhoneReport(Struct, omit_defaults=True):
     temperature_c: float | None = None
     storage_free_mb: int | None = None
     detail: str = ""
+    job_types: list[str] | None = None
+    """Of a lane for jobs, which is no phone: the types of jobs it takes."""
 
 
 class Register(Struct):
@@ -83,6 +87,10 @@ class Assignment(Struct, omit_defaults=True):
     """The account's app: which app profile drives it."""
     waited_ms: int = 0
     """How long the server had the request before it gave the item away."""
+    checkpoint: Raw | None = None
+    """Of a job: where an earlier run said a later one can go on."""
+    decisions: Raw | None = None
+    """Of a job: what people have decided so far, a JSON array."""
 
 
 class Claimed(Struct):
@@ -99,6 +107,7 @@ class RunReport(Struct, omit_defaults=True):
     started: bool = False
     percent: float | None = None
     message: str = ""
+    checkpoint: Raw | None = None
 
 
 class Heartbeat(Struct):
@@ -160,6 +169,8 @@ class Result(Struct, omit_defaults=True):
     output_truncated: bool = False
     forced: bool = False
     started: bool = True
+    checkpoint: Raw | None = None
+    """The last one, which may not have been reported before."""
 
 
 class Finish(Struct):

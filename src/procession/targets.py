@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from procession.core.errors import AccountUnknown, Invalid, PhoneUnknown
 from procession.store.connection import Connection, Topic
 from procession.store.rows import text_of
 from procession.store.store import like
-from procession.store.turn import QUEUE_ANY, QUEUE_LABEL, QUEUE_PHONE
+from procession.store.turn import QUEUE_ANY, QUEUE_LABEL, QUEUE_PHONE, queues_of
 
 MEMBERS_MAX = 10_000
 
@@ -77,14 +78,21 @@ async def _members(connection: Connection, tenant_id: int, target: Target) -> li
     return [Place(QUEUE_PHONE + phone_id, phone_id, None) for phone_id in phone_ids]
 
 
-def claim_topics(tenant_id: int, phone_ids: list[str], labels: set[str]) -> list[Topic]:
-    """Everything whose change may mean work for these phones."""
-    topics: list[Topic] = [("queue", tenant_id, QUEUE_ANY)]
-    topics += [("queue", tenant_id, QUEUE_LABEL + label) for label in labels]
+def claim_topics(
+    tenant_id: int, phone_ids: list[str], known: Mapping[str, tuple[list[str], str]]
+) -> list[Topic]:
+    """Everything whose change may mean work for these phones.
+
+    `known` has the labels and the kind of those the store knows.
+    """
+    topics: dict[Topic, None] = {}
     for phone_id in phone_ids:
-        topics.append(("queue", tenant_id, QUEUE_PHONE + phone_id))
-        topics.append(("phone", tenant_id, phone_id))
-    return topics
+        labels, kind = known.get(phone_id, ([], "phone"))
+        topics |= dict.fromkeys(
+            ("queue", tenant_id, queue) for queue in queues_of(phone_id, labels, kind)
+        )
+        topics["phone", tenant_id, phone_id] = None
+    return list(topics)
 
 
 async def active_account(connection: Connection, tenant_id: int, account_id: str) -> Any:

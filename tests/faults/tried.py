@@ -9,7 +9,7 @@ from unittest.mock import patch
 from msgspec import Raw
 from settable_engine import LEASE_MS, OPERATOR, Site
 
-from procession import bulk, fleet, legacy, loops, operations, outbox, tokens, working
+from procession import bulk, fleet, legacy, loops, operations, outbox, reporting, tokens, working
 from procession.capabilities.echo import Echo
 from procession.core.lifecycle import GRACE_MS
 from procession.core.process import Process
@@ -136,21 +136,21 @@ async def beat(site: Site, found: Found) -> Any:
     reports = [RunReport(run.item_id, run.attempt, True, 50.0, "half")]
     phones = [PhoneReport("p", "available", "s", 50)]
     message = Heartbeat("a", reports, phones)
-    return await working.heartbeat(site.engine, OPERATOR, message)
+    return await reporting.heartbeat(site.engine, OPERATOR, message)
 
 
 async def finish(site: Site, found: Found) -> Any:
     run = found.run
     assert run is not None
     result = Result(run.item_id, run.attempt, "completed", output="printed")
-    return await working.finish(site.engine, OPERATOR, Finish("a", [result], ["p"]))
+    return await reporting.finish(site.engine, OPERATOR, Finish("a", [result], ["p"]))
 
 
 async def finish_alone(site: Site, found: Found) -> Any:
     run = found.run
     assert run is not None
     result = Result(run.item_id, run.attempt, "completed")
-    return await working.finish(site.engine, OPERATOR, Finish("a", [result]))
+    return await reporting.finish(site.engine, OPERATOR, Finish("a", [result]))
 
 
 async def retry(site: Site, found: Found) -> Any:

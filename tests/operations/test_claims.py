@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 from settable_engine import OPERATOR, STRANGER, Site, settable
 
-from procession import fleet, working
+from procession import fleet, reporting, working
 from procession.core.errors import Forbidden, NotFound
 from procession.core.process import Process
 from procession.protocol import Claim, Finish, PhoneReport, Register, Result
@@ -176,7 +176,7 @@ def test_an_agent_that_drains_takes_no_more_work_until_its_next_life() -> None:
         run = await site.run_of(first, "a", "p")
         await working.drain(site.engine, OPERATOR, "a")
         result = Result(run.item_id, run.attempt, "completed")
-        done = await working.finish(site.engine, OPERATOR, Finish("a", [result], ["p"]))
+        done = await reporting.finish(site.engine, OPERATOR, Finish("a", [result], ["p"]))
         assert done.answers[0].accepted and done.items == []
         assert await site.claim("a", "p") == []
         await site.register("a", "p")
@@ -191,7 +191,7 @@ def test_finishing_gives_the_next_item_in_the_same_breath() -> None:
         first, second = await direct(site, "p"), await direct(site, "p")
         run = await site.run_of(first, "a", "p")
         result = Result(run.item_id, run.attempt, "completed")
-        done = await working.finish(site.engine, OPERATOR, Finish("a", [result], ["p"]))
+        done = await reporting.finish(site.engine, OPERATOR, Finish("a", [result], ["p"]))
         assert [item.process_id for item in done.items] == [second.process_id]
 
     on(act)

@@ -9,12 +9,19 @@ from settable_engine import LEASE_MS, OPERATOR, STRANGER, Site
 from situations import AGENT, PHONE, on, queued
 from written import written
 
-from procession import fleet, operations, working
+from procession import fleet, operations, reporting, working
 from procession.caller import Caller
 from procession.core.lifecycle import GRACE_MS
 from procession.core.process import Process
 from procession.core.states import ItemState, State
-from procession.protocol import Assignment, Finish, Report, Result, RunReport
+from procession.protocol import (
+    RESULT_BYTES_MAX,
+    Assignment,
+    Finish,
+    Report,
+    Result,
+    RunReport,
+)
 
 Loss = Callable[[Site, Process, Assignment], Awaitable[None]]
 OTHER = Caller("token-3", 1, "default", OPERATOR.scopes)
@@ -56,7 +63,7 @@ def test_a_late_worker_is_refused_at_every_write(loss: Loss) -> None:
             [order] = await site.beat(AGENT, run, **told)
             assert (order.order, order.attempt) == ("lost", run.attempt)
             reports = Report(AGENT, [RunReport(run.item_id, run.attempt, **told)])
-            [order] = await working.report(site.engine, OPERATOR, reports)
+            [order] = await reporting.report(site.engine, OPERATOR, reports)
             assert order.order == "lost"
         for outcome in ("completed", "failed", "cancelled"):
             if loss is completed and outcome == "completed":
@@ -152,9 +159,9 @@ def test_a_result_too_large_to_keep_fails_its_run() -> None:
     async def act(site: Site) -> None:
         process = await queued(site)
         run = await site.run_of(process, AGENT, PHONE)
-        large = operations.Raw(b'"' + b"x" * working.RESULT_BYTES_MAX + b'"')
+        large = operations.Raw(b'"' + b"x" * RESULT_BYTES_MAX + b'"')
         result = Result(run.item_id, run.attempt, "completed", result=large)
-        done = await working.finish(site.engine, OPERATOR, Finish(AGENT, [result]))
+        done = await reporting.finish(site.engine, OPERATOR, Finish(AGENT, [result]))
         assert done.answers[0].accepted
         ended = await site.process(process)
         assert ended.state is State.FAILED

@@ -12,7 +12,7 @@ from settable_engine import OPERATOR, Site
 from situations import AGENT, PHONE, on, queued
 from written import written
 
-from procession import loops, operations, working
+from procession import loops, operations, reporting
 from procession.core.errors import Overloaded
 from procession.core.process import Process
 from procession.core.states import State
@@ -24,7 +24,7 @@ Asked = Callable[[Site, Process, Assignment], Awaitable[Any]]
 
 def report(site: Site, _: Process, run: Assignment) -> Awaitable[Any]:
     message = Report(AGENT, [RunReport(run.item_id, run.attempt, percent=1.0)])
-    return working.report(site.engine, OPERATOR, message)
+    return reporting.report(site.engine, OPERATOR, message)
 
 
 def retry(site: Site, process: Process, _: Assignment) -> Awaitable[Any]:
@@ -73,8 +73,8 @@ def test_an_end_that_could_not_be_written_is_not_answered_so_that_it_is_told_aga
         with monkeypatch.context() as full:
             full.setattr(ledger, "WAITING_MAX", 0)
             with pytest.raises(Overloaded):
-                await working.finish(site.engine, OPERATOR, Finish(AGENT, [result], [PHONE]))
-        done = await working.finish(site.engine, OPERATOR, Finish(AGENT, [result]))
+                await reporting.finish(site.engine, OPERATOR, Finish(AGENT, [result], [PHONE]))
+        done = await reporting.finish(site.engine, OPERATOR, Finish(AGENT, [result]))
         assert done.answers == [FinishAnswer(run.item_id, run.attempt, True)]
         assert (await site.process(process)).state is State.COMPLETED
 

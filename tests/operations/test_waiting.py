@@ -8,7 +8,7 @@ import pytest
 from settable_engine import OPERATOR, Site
 from situations import AGENT, PHONE, on, queued
 
-from procession import operations, working
+from procession import operations, reporting
 from procession.core.process import Process
 from procession.core.states import State
 from procession.protocol import Heartbeat, RunReport
@@ -111,7 +111,7 @@ def test_a_heartbeat_that_waits_is_answered_with_a_new_order(order: str) -> None
         run = await site.run_of(process, AGENT, PHONE)
         runs = [RunReport(run.item_id, run.attempt)]
         message = Heartbeat(AGENT, runs, wait_ms=WAIT_MS)
-        waiting = asyncio.ensure_future(working.heartbeat(site.engine, OPERATOR, message))
+        waiting = asyncio.ensure_future(reporting.heartbeat(site.engine, OPERATOR, message))
         while ("agent", 1, AGENT) not in site.engine.wakeup._listeners:
             await asyncio.sleep(0)
         await site.cancel(process, order)

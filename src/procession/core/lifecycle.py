@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from procession.core import retry as retrying
 from procession.core.errors import LeaseLost, WrongState
-from procession.core.process import EMPTY, Change, Error, Item, Process, Standing
+from procession.core.process import EMPTY, Change, Error, Item, Note, Process, Standing
 from procession.core.settle import settle
 from procession.core.states import ITEM_ACTIVE, ITEM_FINAL, RETRIABLE, ItemState
 
@@ -165,10 +165,45 @@ def interrupt(process: Process, item: Item, *, chance: float, now_ms: int, why: 
     return settle(process, _told(process, error), [(item, after)], news, now_ms)
 
 
+def ask(process: Process, item: Item, *, draft: Raw, now_ms: int) -> Change:
+    """The run has ended with a draft that a person must see; its lane is free.
+
+    Raises LeaseLost when the item has ended otherwise meanwhile. One that was told to stop is
+    cancelled: nobody wants the draft any more.
+    """
+    if item.state not in ITEM_ACTIVE:
+        if item.lease_ms is not None:
+            return Change(process, (free(item, now_ms),), (), LeaseLost())
+        raise LeaseLost
+    asked = replace(item, lease_ms=None, due_ms=None, error=None)
+    if process.standing.cancel is not None or item.order != "none":
+        after = replace(asked, state=ItemState.CANCELLED, finished_ms=now_ms)
+        news = _news("item_cancelled", after)
+        return settle(process, process.standing, [(item, after)], news, now_ms)
+    after = replace(asked, state=ItemState.WAITING)
+    change = settle(
+        process, process.standing, [(item, after)], _news("review_wanted", after), now_ms
+    )
+    return replace(change, notes=(Note(item.item_id, process.process_id, "draft", draft),))
+
+
+def review(process: Process, item: Item, *, decision: Raw, word: str, now_ms: int) -> Change:
+    """A person decided about a draft: the job runs again, with the decision; not a further try.
+
+    Raises WrongState.
+    """
+    if item.state is not ItemState.WAITING or item.error is not None:
+        raise WrongState(f"item is {item.state}, not waiting for a review")
+    after = replace(item, state=ItemState.QUEUED, due_ms=None, attempts_max=item.attempts_max + 1)
+    news = ("reviewed", {"item_id": item.item_id, "decision": word})
+    change = settle(process, process.standing, [(item, after)], news, now_ms)
+    return replace(change, notes=(Note(item.item_id, process.process_id, "decision", decision),))
+
+
 def answer(process: Process, item: Item, *, decision: str, now_ms: int) -> Change:
     """A person decided about an interrupted run: `retry` or `fail`."""
-    if item.state is not ItemState.WAITING:
-        raise WrongState(f"item is {item.state}, not waiting")
+    if item.state is not ItemState.WAITING or item.error is None:
+        raise WrongState(f"item is {item.state}, not waiting after an interruption")
     if decision == "retry":
         after = replace(item, state=ItemState.QUEUED, due_ms=None)
     else:

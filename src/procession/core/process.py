@@ -166,6 +166,19 @@ class Event(Struct, frozen=True, gc=False):
     milestone: bool = False
 
 
+class Note(Struct, frozen=True, gc=False):
+    """What an item's runs leave for later ones and for people; `body` is JSON.
+
+    Kinds: `checkpoint` (where to go on), `draft` (what a person is asked about), `decision`
+    (what the person said). A later note of a kind replaces the one before.
+    """
+
+    item_id: str
+    process_id: str
+    kind: str
+    body: Raw
+
+
 class Change(Struct, frozen=True, gc=False):
     """What a decision means: values to save and the answer for whoever asked."""
 
@@ -173,6 +186,7 @@ class Change(Struct, frozen=True, gc=False):
     items: tuple[Item, ...] = ()
     events: tuple[Event, ...] = ()
     answer: Any = None
+    notes: tuple[Note, ...] = ()
 
 
 def item_id_of(process_id: str, position: int) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from procession import protocol, working
+from procession import protocol, reporting, working
 from procession.core.errors import Invalid
 from procession.engine import Engine
 from procession.faces.access import Access
@@ -50,15 +50,15 @@ class Worker:
 
     async def heartbeat(self, request: Request) -> Answer:
         with request.parked():
-            orders = await working.heartbeat(self._engine, request.caller, request.message)
+            orders = await reporting.heartbeat(self._engine, request.caller, request.message)
         return Answer(body=protocol.Orders(orders))
 
     async def report(self, request: Request) -> Answer:
-        orders = await working.report(self._engine, request.caller, request.message)
+        orders = await reporting.report(self._engine, request.caller, request.message)
         return Answer(body=protocol.Orders(orders))
 
     async def finish(self, request: Request) -> Answer:
-        return Answer(body=await working.finish(self._engine, request.caller, request.message))
+        return Answer(body=await reporting.finish(self._engine, request.caller, request.message))
 
     async def drain(self, request: Request) -> Answer:
         await working.drain(self._engine, request.caller, request.message.agent_id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from procession.core.process import Event, Item, Process, Standing, item_id_of
+from procession.core.process import Event, Item, Note, Process, Standing, item_id_of
 from procession.core.states import State
 from procession.store import rows
 from procession.store.connection import Connection, Row
@@ -156,6 +156,15 @@ class Store:
 
     async def insert_deliveries(self, deliveries: Iterable[Row]) -> None:
         await self.connection.execute_many("insert_delivery", deliveries)
+
+    async def put_notes(self, notes: Iterable[Note]) -> None:
+        wanted = [(n.item_id, n.kind, n.process_id, bytes(n.body).decode()) for n in notes]
+        await self.connection.execute_many("put_note", wanted)
+
+    async def notes(self, item_ids: list[str]) -> dict[tuple[str, str], str]:
+        """The JSON text of each note by item and kind."""
+        found = await self.connection.fetch("get_notes", item_ids=item_ids)
+        return {(row[0], row[1]): row[2] for row in found}
 
     async def _all_touched(self, name: str, updates: Sequence[Row]) -> None:
         touched = await self.connection.execute_many(name, updates)

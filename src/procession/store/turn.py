@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from procession.core import lifecycle
 from procession.core.errors import NotFound, Refused
-from procession.core.process import Change, Event, Item, Process
+from procession.core.process import Change, Event, Item, Note, Process
 from procession.core.states import ItemState
 from procession.store import rows
 from procession.store.connection import Topic
@@ -22,6 +22,7 @@ from procession.store.store import Store
 QUEUE_ANY = "phones"
 QUEUE_PHONE = "phone/"
 QUEUE_LABEL = "phones/"
+QUEUE_JOBS = "jobs/"
 
 
 class Submission(Struct, frozen=True, gc=False):
@@ -201,13 +202,14 @@ class Turn:
         )
         heads: dict[str, list[Any]] = {}
         offers = []
-        for phone_id, labels in free:
-            shared = [QUEUE_ANY, *(QUEUE_LABEL + label for label in rows.labels_of(labels))]
-            for queue, limit in ((QUEUE_PHONE + phone_id, 1), *((q, len(free)) for q in shared)):
+        for phone_id, labels, kind in free:
+            names = queues_of(phone_id, rows.labels_of(labels), kind)
+            for queue in names:
                 if queue not in heads:
+                    limit = 1 if queue.startswith(QUEUE_PHONE) else len(free)
                     found = await fetch("queue_head", tenant_id=tenant_id, queue=queue, limit=limit)
                     heads[queue] = list(found)
-            queues = [heads[queue] for queue in (QUEUE_PHONE + phone_id, *shared) if heads[queue]]
+            queues = [heads[queue] for queue in names if heads[queue]]
             if queues:
                 _, item_id, process_id = min(queues, key=lambda queue: queue[0][0]).pop(0)
                 offers.append((phone_id, item_id, process_id))
@@ -233,6 +235,8 @@ class Turn:
             texts = _texts((change,))
             self._standings[change.process.process_id] = texts[-1][1]
             self._add_events(change.process, texts)
+        for note in change.notes:
+            self._notes[note.item_id, note.kind] = note
         self._wake(change)
 
     def _add_events(self, process: Process, texts: Texts) -> None:
@@ -284,6 +288,8 @@ class Turn:
         if self._deliveries:
             await store.insert_deliveries(self._deliveries)
             self.topics.add(("deliveries",))
+        if self._notes:
+            await store.put_notes(note for _, note in sorted(self._notes.items()))
         self._forget()
 
     def _forget(self) -> None:
@@ -293,6 +299,14 @@ class Turn:
         self._items: dict[str, tuple[Item | None, Item]] = {}
         self._events: list[tuple[Event, str]] = []
         self._deliveries: list[tuple[str, int, str, int]] = []
+        self._notes: dict[tuple[str, str], Note] = {}
+
+
+def queues_of(phone_id: str, labels: Sequence[str], kind: str) -> list[str]:
+    """Where a phone finds its work; a lane for jobs has its job types as labels."""
+    if kind == "lane":
+        return [QUEUE_JOBS + label for label in labels]
+    return [QUEUE_PHONE + phone_id, QUEUE_ANY, *(QUEUE_LABEL + label for label in labels)]
 
 
 def _texts(changes: Sequence[Change]) -> Texts:

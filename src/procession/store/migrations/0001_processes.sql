@@ -138,6 +138,7 @@ CREATE TABLE agent (
 CREATE TABLE phone (
   tenant_id INTEGER NOT NULL,
   phone_id TEXT NOT NULL,
+  kind TEXT NOT NULL DEFAULT 'phone' CHECK ((kind = 'phone' OR kind = 'lane')),
   agent_id TEXT,
   health TEXT NOT NULL,
   serial TEXT NOT NULL,
@@ -161,6 +162,16 @@ CREATE TABLE output (
 );
 
 CREATE INDEX output_process ON output (process_id);
+
+-- What the runs of an item leave for later runs and for people.
+CREATE TABLE note (
+  item_id TEXT NOT NULL,
+  kind TEXT NOT NULL CHECK ((kind = 'checkpoint' OR kind = 'draft' OR kind = 'decision')),
+  process_id TEXT NOT NULL,
+  body TEXT NOT NULL,
+  PRIMARY KEY (item_id, kind)
+);
+CREATE INDEX note_process ON note (process_id);
 
 CREATE TABLE snapshot (
   tenant_id INTEGER NOT NULL,

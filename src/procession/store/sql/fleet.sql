@@ -18,12 +18,12 @@ WHERE tenant_id = :tenant_id AND account_id = :account_id;
 -- get_phone: one phone of a tenant
 SELECT phone_id, agent_id, health, serial, labels, paused, battery_percent, temperature_c,
   storage_free_mb, detail, seen_ms
-FROM phone WHERE tenant_id = :tenant_id AND phone_id = :phone_id;
+FROM phone WHERE tenant_id = :tenant_id AND phone_id = :phone_id AND kind = 'phone';
 
 -- list_phones: all phones of a tenant
 SELECT phone_id, agent_id, health, serial, labels, paused, battery_percent, temperature_c,
   storage_free_mb, detail, seen_ms
-FROM phone WHERE tenant_id = :tenant_id ORDER BY phone_id;
+FROM phone WHERE tenant_id = :tenant_id AND kind = 'phone' ORDER BY phone_id;
 
 -- phone_leases: what holds the phones of a tenant
 SELECT phone_id, item_id, process_id, lease_ms FROM item
@@ -38,6 +38,15 @@ ON CONFLICT (tenant_id, phone_id) DO UPDATE SET agent_id = excluded.agent_id,
   health = excluded.health, serial = excluded.serial, battery_percent = excluded.battery_percent,
   temperature_c = excluded.temperature_c, storage_free_mb = excluded.storage_free_mb,
   detail = excluded.detail, seen_ms = excluded.seen_ms;
+
+-- put_lane: a lane for jobs is a phone without a device; its labels are its job types
+INSERT INTO phone (tenant_id, phone_id, agent_id, kind, health, serial, labels, paused, detail,
+  seen_ms)
+VALUES (:tenant_id, :phone_id, :agent_id, 'lane', :health, '', :labels, 0, :detail, :seen_ms)
+ON CONFLICT (tenant_id, phone_id) DO UPDATE SET agent_id = excluded.agent_id,
+  health = excluded.health, labels = excluded.labels, detail = excluded.detail,
+  seen_ms = excluded.seen_ms
+WHERE phone.kind = 'lane';
 
 -- edit_phone: the operator's part
 UPDATE phone SET labels = :labels, paused = :paused
@@ -94,11 +103,13 @@ WHERE tenant_id = :tenant_id AND active = 1 AND labels LIKE :pattern ESCAPE '\'
 ORDER BY account_id LIMIT :limit;
 
 -- phones_named: the phones a request targets
-SELECT phone_id FROM phone WHERE tenant_id = :tenant_id AND phone_id IN {phone_ids};
+SELECT phone_id FROM phone
+WHERE tenant_id = :tenant_id AND phone_id IN {phone_ids} AND kind = 'phone';
 
 -- phones_labelled: the phones of a group
 SELECT phone_id FROM phone
-WHERE tenant_id = :tenant_id AND labels LIKE :pattern ESCAPE '\' ORDER BY phone_id LIMIT :limit;
+WHERE tenant_id = :tenant_id AND kind = 'phone' AND labels LIKE :pattern ESCAPE '\'
+ORDER BY phone_id LIMIT :limit;
 
 -- agent_phones: which phones an agent answers for
 SELECT phone_id FROM phone WHERE tenant_id = :tenant_id AND agent_id = :agent_id;
@@ -108,7 +119,8 @@ UPDATE phone SET health = 'offline', detail = 'not seen by its agent'
 WHERE tenant_id = :tenant_id AND agent_id = :agent_id AND phone_id NOT IN {phone_ids};
 
 -- live_phones: whether anybody could take work at all
-SELECT 1 FROM phone WHERE tenant_id = :tenant_id AND seen_ms >= :since_ms LIMIT 1;
+SELECT 1 FROM phone
+WHERE tenant_id = :tenant_id AND kind = :kind AND seen_ms >= :since_ms LIMIT 1;
 
 -- phone_labels: the shared queues these phones look into
-SELECT labels FROM phone WHERE tenant_id = :tenant_id AND phone_id IN {phone_ids};
+SELECT phone_id, labels, kind FROM phone WHERE tenant_id = :tenant_id AND phone_id IN {phone_ids};

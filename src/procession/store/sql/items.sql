@@ -39,7 +39,7 @@ SELECT item_id, process_id FROM item WHERE due_ms IS NOT NULL AND due_ms <= :now
 ORDER BY due_ms LIMIT :limit;
 
 -- free_phones: which of these phones may take work now: own agent, healthy, not paused, not held
-SELECT phone_id, labels FROM phone
+SELECT phone_id, labels, kind FROM phone
 WHERE tenant_id = :tenant_id AND agent_id = :agent_id AND health = 'available' AND paused = 0
   AND phone_id IN {phone_ids}
   AND NOT EXISTS (SELECT 1 FROM item i WHERE i.tenant_id = phone.tenant_id
@@ -85,3 +85,10 @@ UPDATE item SET lease_ms = :lease_ms,
   due_ms = CASE WHEN run_until_ms < :due_ms THEN run_until_ms ELSE :due_ms END
 WHERE lease_ms IS NOT NULL AND lease_ms < :lease_ms
   AND NOT EXISTS (SELECT 1 FROM agent a WHERE a.seen_ms > :alive_ms);
+
+-- put_note: a later note of a kind replaces the one before
+INSERT INTO note (item_id, kind, process_id, body) VALUES (:item_id, :kind, :process_id, :body)
+ON CONFLICT (item_id, kind) DO UPDATE SET body = excluded.body;
+
+-- get_notes: what earlier runs of these items left, and what people said
+SELECT item_id, kind, body FROM note WHERE item_id IN {item_ids};

@@ -66,6 +66,9 @@ DELETE FROM delivery WHERE process_id = :process_id;
 -- delete_outputs: a process's record goes whole
 DELETE FROM output WHERE process_id = :process_id;
 
+-- delete_notes: a process's record goes whole
+DELETE FROM note WHERE process_id = :process_id;
+
 -- delete_items: a process's record goes whole
 DELETE FROM item WHERE item_id > :process_id AND item_id <= :last_item_id
   AND process_id = :process_id;
