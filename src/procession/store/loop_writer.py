@@ -7,9 +7,8 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
-from procession.core.errors import Overloaded
 from procession.store.ledger import Done, take_turn
-from procession.store.postgres import LOST, PostgresConnection
+from procession.store.postgres import LOST, PostgresConnection, away
 from procession.store.store import Store
 from procession.store.turn import Work
 
@@ -46,7 +45,7 @@ class LoopWriter:
         except Exception as error:
             if not isinstance(error, LOST):
                 _log.exception("turn_failed")
-            outcomes, topics = [Overloaded("the database is away; try again")] * len(batch), set()
+            outcomes, topics = [away(error)] * len(batch), set()
         done([_refused(outcome) for outcome in outcomes], topics)
 
     async def _set_clock(self) -> None:
@@ -62,5 +61,5 @@ class LoopWriter:
 
 def _refused(outcome: object) -> object:
     if isinstance(outcome, LOST):
-        return Overloaded("the database is away; try again")
+        return away(outcome)
     return outcome
