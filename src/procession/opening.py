@@ -18,7 +18,7 @@ from procession.settings import SettingInvalid, Settings
 from procession.store.connection import Connection
 from procession.store.ledger import Ledger, ThreadWriter, Writer, ended
 from procession.store.loop_writer import LoopWriter
-from procession.store.migrate import migrate
+from procession.store.migrate import Server, migrate
 from procession.store.postgres import (
     EVERYTHING,
     LOST,
@@ -38,15 +38,17 @@ LISTEN_EVERY_S = 2.0
 _log = structlog.get_logger(__name__)
 
 
-def open_engine(settings: Settings) -> AbstractAsyncContextManager[Engine]:
+def open_engine(
+    settings: Settings, server: Server | None = None
+) -> AbstractAsyncContextManager[Engine]:
     """An engine on a database that is created or brought up to date first.
 
-    Raises SettingInvalid when the address is neither `sqlite:///<file>` nor `postgresql://…`, or
-    when the database cannot be reached.
+    A `server` is noted as at work there. Raises DatabaseRefused, and SettingInvalid when the
+    address is neither `sqlite:///<file>` nor `postgresql://…`, or the database cannot be reached.
     """
     if is_shared(settings.database):
-        return _open_postgres(settings)
-    return _open_sqlite(settings)
+        return _open_postgres(settings, server)
+    return _open_sqlite(settings, server)
 
 
 def database_path(database: str) -> str:
@@ -64,10 +66,10 @@ def is_shared(database: str) -> bool:
 
 
 @asynccontextmanager
-async def _open_sqlite(settings: Settings) -> AsyncGenerator[Engine, None]:
+async def _open_sqlite(settings: Settings, server: Server | None) -> AsyncGenerator[Engine, None]:
     path = database_path(settings.database)
     writing = SqliteConnection(path)
-    ended(migrate(writing, clock.now_ms()))
+    ended(migrate(writing, clock.now_ms(), server=server))
     reading = SqliteConnection(path, read_only=True)
     engine = _engine(settings, ThreadWriter(Store(writing), clock.now_ms), reading, Wakeup())
     try:
@@ -79,7 +81,7 @@ async def _open_sqlite(settings: Settings) -> AsyncGenerator[Engine, None]:
 
 
 @asynccontextmanager
-async def _open_postgres(settings: Settings) -> AsyncGenerator[Engine, None]:
+async def _open_postgres(settings: Settings, server: Server | None) -> AsyncGenerator[Engine, None]:
     address = settings.database
     try:
         writing = await PostgresConnection.open(address)
@@ -89,7 +91,7 @@ async def _open_postgres(settings: Settings) -> AsyncGenerator[Engine, None]:
         )
     except (*LOST, asyncpg.PostgresError) as error:
         raise SettingInvalid(f"database: cannot be opened: {error}") from None
-    await migrate(writing, clock.now_ms())
+    await migrate(writing, await writing.now_ms(), server=server)
     wakeup = Wakeup()
     # Of a Connection, readers use `fetch` alone.
     reading = cast(Connection, PostgresReader(pool))

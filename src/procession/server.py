@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 
 import uvloop
 
-from procession import loops, tokens
+from procession import clock, loops, tokens
 from procession.engine import Engine
 from procession.faces.access import Access
 from procession.faces.endpoint import Load
@@ -22,6 +22,7 @@ from procession.faces.worker import worker_face
 from procession.httpd import BACKLOG, HttpServer, make_config
 from procession.opening import is_shared, open_engine
 from procession.outbox import SENT_AGAIN, StoredOutbox
+from procession.presence import at_work, own_server
 from procession.settings import SettingInvalid, Settings
 from procession.store.turn import Turn
 from procession.webhooks.addresses import parse_networks
@@ -120,7 +121,8 @@ async def in_background(engine: Engine, sender: Sender) -> AsyncGenerator[None, 
 
 async def serve(settings: Settings, ready: Callable[[str, str | None], None]) -> None:
     """Serve until SIGTERM or SIGINT; `ready` is told the address and a token made just now."""
-    async with open_engine(settings) as engine:
+    present = own_server(clock.chance)
+    async with open_engine(settings, present) as engine:
         await loops.renew_all_leases(engine, alone=not is_shared(settings.database))
         token = await first_token(engine)
         guard = make_guard(settings)
@@ -146,7 +148,7 @@ async def serve(settings: Settings, ready: Callable[[str, str | None], None]) ->
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop)
         sender = make_sender(engine, guard, lambda: app.load.count > REQUESTS_BUSY)
-        async with in_background(engine, sender):
+        async with in_background(engine, sender), at_work(engine, present, stop):
             _spare_the_collector()
             await server.serve(sockets=[listening])
 

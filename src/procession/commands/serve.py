@@ -65,11 +65,11 @@ def database_failures(database: str) -> Any:
     """A database that cannot be used, told in one line. Raises CommandFailed."""
     import sqlite3
 
-    from procession.store.migrate import DatabaseNewer
+    from procession.store.migrate import DatabaseRefused
 
     try:
         yield
-    except (sqlite3.Error, DatabaseNewer, OSError) as error:
+    except (sqlite3.Error, DatabaseRefused, OSError) as error:
         raise CommandFailed(f"database {database}: {error}") from None
 
 
