@@ -63,7 +63,14 @@ class Api:
         process_id: str = reply.body["process_id"]
         return process_id
 
-    def enqueue(self, request_id: str, capability: str, inputs: Any, **target: Any) -> Reply:
+    def enqueue(
+        self,
+        request_id: str,
+        capability: str,
+        inputs: Any,
+        within_s: float = CALL_S_MAX,
+        **target: Any,
+    ) -> Reply:
         phone = target.pop("phone", None)
         wanted = {"routing": "group", "phone_ids": [phone]} if phone else {"routing": "queue"}
         body = {
@@ -75,7 +82,7 @@ class Api:
             "callback": {"url": self.callback_url, "metadata": {"test": "e2e"}},
             "requested_by": {"system": "e2e", "user": None, "metadata": {}},
         }
-        return self.call("POST", "/capability-requests/enqueue", body)
+        return self.call("POST", "/capability-requests/enqueue", body, within_s)
 
     def record(self, process_id: str) -> Any:
         return self.get(f"/processes/{process_id}")
