@@ -12,7 +12,18 @@ from typing import Annotated
 
 import typer
 
-from procession.commands import agent, doctor, fleet, process, serve, simulate, submit, token, watch
+from procession.commands import (
+    agent,
+    doctor,
+    fleet,
+    process,
+    serve,
+    simulate,
+    submit,
+    token,
+    watch,
+    worker,
+)
 from procession.commands.options import show_help_when_alone
 from procession.commands.outcome import REFUSED, CommandFailed, complain
 
@@ -28,7 +39,7 @@ def make_app() -> typer.Typer:
         pretty_exceptions_enable=False,
     )
     app.callback(invoke_without_command=True)(_root)
-    for commands in (serve, agent, simulate, token, fleet, submit, watch, process, doctor):
+    for commands in (serve, agent, worker, simulate, token, fleet, submit, watch, process, doctor):
         commands.register(app)
     return app
 

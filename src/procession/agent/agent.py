@@ -165,7 +165,8 @@ class Agent:
 
     def _open_lane(self, phone_id: str) -> Lane:
         limits = Limits(self._settings.memory_mb_max, self._settings.open_files_max)
-        place = Place(phone_id, self._settings.adb_port, limits)
+        is_job = self.phones.is_job_lane(phone_id)
+        place = Place(phone_id, self._settings.adb_port, limits, is_job)
         return Lane(place, self._nursery, self._reports, self.phones.serial)
 
     def _take(self, items: list[Assignment], phones: list[str], sent_s: float) -> None:

@@ -17,7 +17,7 @@ SEND_WAIT_S = 30.0
 _HEAD = struct.Struct(">I")
 
 Stage = Literal["tell", "term", "kill"]
-Ending = Literal["completed", "failed", "stopped"]
+Ending = Literal["completed", "failed", "stopped", "waiting"]
 
 
 class FrameTooLong(Exception):
@@ -46,6 +46,10 @@ class Start(Struct, tag=True, frozen=True):
     limits: Limits
     until_s: float
     app: str | None = None
+    is_job: bool = False
+    checkpoint: bytes | None = None
+    decisions: bytes | None = None
+    """Of a job: JSON of where to go on, and of what people have decided."""
 
 
 class Stop(Struct, tag=True, frozen=True):
@@ -73,14 +77,15 @@ class Began(Struct, tag=True, frozen=True):
 
 
 class Progress(Struct, tag=True, frozen=True):
-    """Run to keeper to agent: how far it is, 0 to 100."""
+    """Run to keeper to agent: how far it is, 0 to 100; of a job also where to go on (JSON)."""
 
     percent: float
     message: str
+    checkpoint: bytes | None = None
 
 
 class Said(Struct, tag=True, frozen=True):
-    """Run to keeper: how the capability ended. `result` is JSON."""
+    """Run to keeper: how the capability ended. `result` is JSON, of `waiting` the draft."""
 
     ending: Ending
     result: bytes = b"{}"
@@ -105,6 +110,7 @@ class Ended(Struct, tag=True, frozen=True):
     strays: int
     output: bytes
     output_truncated: bool
+    checkpoint: bytes | None = None
 
 
 ToKeeper = Start | Stop | Renew

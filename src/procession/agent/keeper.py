@@ -110,6 +110,7 @@ class Watch:
         self._inbox = Inbox()
         self._said: Said | None = None
         self._progress: Progress | None = None
+        self._checkpoint: bytes | None = None
         self._progress_due_s = 0.0
         self._signalled = self._lapsed = self._killing = False
         self._kill_again_s = SWEEP_EVERY_S
@@ -159,6 +160,7 @@ class Watch:
             strays=strays,
             output=self._output.kept(),
             output_truncated=self._output.truncated,
+            checkpoint=self._checkpoint,
         )
 
     def _main_has_ended(self) -> bool:
@@ -245,7 +247,8 @@ class Watch:
         if isinstance(message, Said):
             self._said = message
         else:
-            self._progress = message
+            self._checkpoint = message.checkpoint or self._checkpoint
+            self._progress = msgspec.structs.replace(message, checkpoint=self._checkpoint)
 
     def _pass_progress_on(self) -> None:
         now_s = processes.now_s()

@@ -27,6 +27,8 @@ class Place(Struct, frozen=True):
     phone_id: str
     adb_port: int
     limits: Limits
+    is_job: bool = False
+    """A lane for jobs has no phone."""
 
 
 class Lane:
@@ -91,6 +93,9 @@ class Lane:
             app=assignment.app,
             limits=self.place.limits,
             until_s=held.kill_at_s(),
+            is_job=self.place.is_job,
+            checkpoint=_bytes(assignment.checkpoint),
+            decisions=_bytes(assignment.decisions),
         )
 
     async def _watch(self, held: Held, child: Child) -> Ended | None:
@@ -105,6 +110,10 @@ class Lane:
             self._reports.drop(held.key)
 
 
+def _bytes(raw: Raw | None) -> bytes | None:
+    return None if raw is None else bytes(raw)
+
+
 def result_of(held: Held, ended: Ended | None) -> Result | None:
     """What the server is told of a run that is over; None when it no longer wants to know."""
     if held.why == "lost":
@@ -114,6 +123,8 @@ def result_of(held: Held, ended: Ended | None) -> Result | None:
     said = ended.said
     if said and said.ending == "completed":
         result = _result(held, "completed", None, Raw(said.result))
+    elif said and said.ending == "waiting" and not held.why:
+        result = _result(held, "waiting", None, Raw(said.result))
     elif held.why or ended.lapsed:
         result = stopped(held, held.why or "fence")
     else:
@@ -121,6 +132,7 @@ def result_of(held: Held, ended: Ended | None) -> Result | None:
     result.output = printable(ended.output)
     result.output_truncated = ended.output_truncated
     result.forced = ended.signalled
+    result.checkpoint = None if ended.checkpoint is None else Raw(ended.checkpoint)
     return result
 
 

@@ -13,10 +13,11 @@ from pathlib import Path
 from procession.agent import frames, processes
 from procession.agent.frames import FromKeeper, Hello
 from procession.capabilities import profile
+from procession.jobs.registry import MODULES
 
 HIRE_WAIT_S = 20.0
 STRAY_WAIT_S = 0.05
-_PASSED_ON = ("PATH", "LC_ALL", "TZ", "PYTHONPATH", profile.VARIABLE, profile.FOLDER)
+_PASSED_ON = ("PATH", "LC_ALL", "TZ", "PYTHONPATH", profile.VARIABLE, profile.FOLDER, MODULES)
 PATH_USUAL = "/usr/local/bin:/usr/bin:/bin"
 
 log = logging.getLogger(__name__)

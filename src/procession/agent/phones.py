@@ -20,6 +20,7 @@ from procession.agent.adbserver import AdbServer, AdbUnreachable, PhoneSilent
 from procession.agent.adbwire import AdbRefused
 from procession.agent.health import Gates, Quarantine, Vitals, unfit
 from procession.agent.settings import AgentSettings
+from procession.jobs import registry as jobs
 from procession.protocol import Health, PhoneReport
 
 FIRST_LOOK_S = 10.0
@@ -47,6 +48,8 @@ class Known(Struct):
     phone_id: str
     serial: str
     quarantine: Quarantine = field(default_factory=Quarantine)
+    job_types: list[str] | None = None
+    """Of a lane for jobs, which is no phone."""
 
 
 class Phones:
@@ -63,6 +66,9 @@ class Phones:
         self._known: dict[str, Known] = {
             name: Known(name, "") for name in settings.lanes_without_phone
         }
+        self._known |= {
+            name: Known(name, "", job_types=jobs.names()) for name in settings.job_lane_names()
+        }
         self._looked = asyncio.Event()
         self._probes: dict[str, asyncio.Task[None]] = {}
         self._addresses: set[str] = set()
@@ -70,6 +76,9 @@ class Phones:
     def ids(self) -> list[str]:
         """Every phone met in this life, present or not."""
         return list(self._known)
+
+    def is_job_lane(self, phone_id: str) -> bool:
+        return self._known[phone_id].job_types is not None
 
     def serial(self, phone_id: str) -> str:
         return self._known[phone_id].serial
@@ -107,7 +116,8 @@ class Phones:
 
     async def watch(self) -> None:
         """Follow adb and probe, for ever."""
-        if self._settings.lanes_without_phone and not self._settings.phones:
+        settings = self._settings
+        if settings.without_adb or (settings.lanes_without_phone and not settings.phones):
             self._looked.set()
             await asyncio.Event().wait()
         calling = asyncio.create_task(self._call_back())
@@ -231,6 +241,7 @@ class Phones:
     def _report(self, known: Known) -> PhoneReport:
         state, detail = self._state(known)
         report = PhoneReport(known.phone_id, state, known.serial, detail=detail)
+        report.job_types = known.job_types
         seen = self._seen.get(known.serial)
         if seen and seen.vitals:
             report.battery_percent = seen.vitals.battery_percent

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Literal
 
+from msgspec import Raw
+
 from procession.agent.frames import Progress
 from procession.agent.held import Held, Holding, Key
 from procession.agent.link import FORGOTTEN, Link, Pause
@@ -41,7 +43,8 @@ class Reports:
         """Let the server know how far a run is; only the newest is kept."""
         before = self._waiting.get(held.key)
         started = before.started if before else False
-        self._queue(RunReport(*held.key, started, progress.percent, progress.message))
+        kept = None if progress.checkpoint is None else Raw(progress.checkpoint)
+        self._queue(RunReport(*held.key, started, progress.percent, progress.message, kept))
 
     def drop(self, key: Key) -> None:
         """The run has ended: nothing more is to be said of its way."""

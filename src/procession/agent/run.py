@@ -1,86 +1,33 @@
-"""Inside the forked run: the job a capability is given, and how its ending is told."""
+"""Inside the forked run: a capability or a job at work, and how its ending is told."""
 
 from __future__ import annotations
 
 import contextlib
 import gc
-import math
-import select
 import socket
 import sys
-import threading
 from types import FrameType
 from typing import Any
 
 import msgspec
 
 from procession.agent import frames
-from procession.agent.adb import AdbPhone
-from procession.agent.frames import Progress, Said, Start
+from procession.agent.frames import Said, Start
+from procession.agent.job_run import JobRun
+from procession.agent.run_job import RunJob, sayable
 from procession.capabilities import registry
-from procession.capabilities.capability import Phone, RunFailed, RunStopped
+from procession.capabilities.capability import RunFailed, RunStopped
 from procession.capabilities.errors import CapabilityRefusal
-from procession.protocol import MESSAGE_CHARS_MAX, RESULT_BYTES_MAX
+from procession.jobs import registry as jobs
+from procession.jobs.job import ReviewWanted
+from procession.jobs.registry import InputInvalid
+from procession.protocol import RESULT_BYTES_MAX
 
 _NUL_IN_JSON = b"\\u0000"
 
 
 class ResultUnusable(Exception):
     """The capability's result cannot be reported."""
-
-
-class RunJob:
-    """The Job of capability.py, spoken over the channel to the keeper."""
-
-    def __init__(self, start: Start, decoded: Any, channel: socket.socket) -> None:
-        self.process_id = start.process_id
-        self.item_id = start.item_id
-        self.attempt = start.attempt
-        self.capability = start.capability
-        self.account_id = start.account_id
-        self.input = decoded
-        self.phone: Phone | None = None
-        if start.serial:
-            self.phone = AdbPhone(start.phone_id, start.serial, start.adb_port)
-        self._channel = channel
-        self._told = False
-        self._sending = threading.Lock()
-
-    @property
-    def stopping(self) -> bool:
-        return self._told or self._told_within(0)
-
-    def progress(self, percent: float, message: str = "") -> None:
-        self.raise_if_told()
-        shown = min(max(percent, 0.0), 100.0) if math.isfinite(percent) else 0.0
-        with self._sending:
-            frames.send(self._channel, Progress(shown, sayable(message)), frames.SEND_WAIT_S)
-
-    def wait(self, seconds: float) -> None:
-        if self._told or self._told_within(max(seconds, 0)):
-            raise RunStopped
-
-    def log(self, text: str) -> None:
-        sys.stdout.write(text.rstrip("\n") + "\n")
-        sys.stdout.flush()
-
-    def raise_if_told(self) -> None:
-        """Raises RunStopped once the run was told to stop."""
-        if self.stopping:
-            raise RunStopped
-
-    def _told_within(self, seconds: float) -> bool:
-        # The keeper says one thing only; anything readable, its end included, means stop.
-        poll = select.poll()
-        poll.register(self._channel, select.POLLIN)
-        self._told = bool(poll.poll(math.ceil(seconds * 1000)))
-        return self._told
-
-
-def sayable(text: str) -> str:
-    """The text within the limits of a message: no NUL, no lone surrogate, not too long."""
-    clean = text.replace("\0", "").encode("utf-8", "replace").decode()
-    return clean[:MESSAGE_CHARS_MAX]
 
 
 def perform(start: Start, channel: socket.socket) -> None:
@@ -107,14 +54,14 @@ def stop_now(_number: int, _frame: FrameType | None) -> None:
 
 def _outcome(start: Start, channel: socket.socket) -> Said:
     try:
-        capability = registry.find(start.capability)
-        decoded = registry.decode_inputs(capability, start.inputs)
-        return Said("completed", result=_encoded(capability.run(RunJob(start, decoded, channel))))
+        return Said("completed", result=_encoded(_result(start, channel)))
+    except ReviewWanted as wanted:
+        return _asking(wanted.draft)
     except RunStopped:
         return Said("stopped", message="Stopped when told to.")
     except RunFailed as failure:
         return _failed(failure)
-    except CapabilityRefusal as refusal:
+    except (CapabilityRefusal, InputInvalid) as refusal:
         return Said("failed", message=sayable(f"Input refused: {refusal}"))
     except MemoryError:
         memory_mb_max = start.limits.memory_mb_max
@@ -122,6 +69,24 @@ def _outcome(start: Start, channel: socket.socket) -> Said:
     except BaseException as failure:
         sys.excepthook(type(failure), failure, failure.__traceback__)
         return Said("failed", message=sayable(f"{type(failure).__name__}: {failure}"))
+
+
+def _result(start: Start, channel: socket.socket) -> Any:
+    if start.is_job:
+        job_type = jobs.find(start.capability)
+        decoded = jobs.decoded(job_type, start.inputs)
+        return job_type.run(JobRun(start, decoded, channel))
+    capability = registry.find(start.capability)
+    decoded = registry.decode_inputs(capability, start.inputs)
+    return capability.run(RunJob(start, decoded, channel))
+
+
+def _asking(draft: Any) -> Said:
+    """The run ends; a person is asked about the draft."""
+    try:
+        return Said("waiting", result=_encoded(draft))
+    except ResultUnusable as reason:
+        return Said("failed", message=f"The draft cannot be shown: {reason}")
 
 
 def _failed(failure: RunFailed) -> Said:

@@ -29,6 +29,12 @@ class AgentSettings(Struct, kw_only=True):
     """Serials to use; empty means every phone adb shows."""
     lanes_without_phone: list[str] = []
     """Lanes that need no device: each takes items under this phone id."""
+    job_lanes: int = 0
+    """How many jobs it runs at once beside its phones; 0 takes none."""
+    job_modules: list[str] = []
+    """Modules whose job types it knows besides the built-in and installed ones."""
+    without_adb: bool = False
+    """A worker: it has lanes for jobs only, and no phone."""
     fence: Policy = "reachable"
     outage_ms_max: int = 600_000
     memory_mb_max: int = 1024
@@ -43,6 +49,10 @@ class AgentSettings(Struct, kw_only=True):
 
     def state_path(self) -> Path:
         return Path(self.state_dir or f"{_state_home()}/agent-{self.agent_id}")
+
+    def job_lane_names(self) -> list[str]:
+        """One for each lane for jobs; no phone is called so."""
+        return [f"{self.agent_id}/job-{number}" for number in range(1, self.job_lanes + 1)]
 
     def __repr__(self) -> str:
         return f"AgentSettings(server={self.server!r}, agent_id={self.agent_id!r})"

@@ -18,6 +18,7 @@ from typing import NoReturn
 
 from procession.agent import confine, keeper, processes
 from procession.capabilities import registry
+from procession.jobs import registry as jobs
 
 KEEPER_FD = 3
 KEEPER_GRACE_S = 5.0
@@ -48,6 +49,7 @@ class Zygote:
             signal.signal(number, signal.SIG_IGN)
         woken = _wake_on_child()
         registry.names()
+        jobs.names()
         confine.prepare()
         gc.collect()
         gc.freeze()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -9,6 +12,7 @@ import typer
 
 from procession.agent.settings import AgentSettings
 from procession.commands.options import (
+    LogFormat,
     LogFormatOption,
     LogLevelOption,
     command,
@@ -30,6 +34,9 @@ HELPS = {
     "adb_port": "Port of the adb server on this machine.",
     "phones": "Serials to use, comma-separated; else every phone that adb shows.",
     "lanes_without_phone": "Phone ids for lanes without a device, comma-separated.",
+    "job_lanes": "How many jobs it runs at once, beside its phones.",
+    "job_modules": "Modules whose job types it knows, comma-separated.",
+    "without_adb": "",
     "fence": "Whether a run goes on while the server is down (`reachable`) or never (`always`).",
     "outage_ms_max": "How long a server that is down may be waited for while runs go on.",
     "memory_mb_max": "Memory of one run.",
@@ -41,8 +48,13 @@ HELPS = {
     "probe_timeout_ms": "How long a phone may take to answer a look.",
     "drain_ms": "How long runs may go on after the first SIGTERM; then they are stopped.",
 }
-LISTS = ("phones", "lanes_without_phone")
-PARAMETERS = setting_parameters(AgentSettings, KEYS, HELPS, {"agent_id": "--name"})
+LISTS = ("phones", "lanes_without_phone", "job_modules")
+FLAGS = {"agent_id": "--name", "job_lanes": "--lanes", "job_modules": "--import"}
+NOT_ASKED = "without_adb"
+"""What the command itself decides: a worker is an agent that looks for no phones."""
+PARAMETERS = [
+    one for one in setting_parameters(AgentSettings, KEYS, HELPS, FLAGS) if one.name != NOT_ASKED
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -53,7 +65,11 @@ def agent(
     *, log_format: LogFormatOption = "auto", log_level: LogLevelOption = "info", **given: Any
 ) -> None:
     """Run work on phones near it. Ends at SIGTERM or Ctrl-C, once its runs have ended."""
-    settings = agent_settings(given)
+    run(agent_settings(given), log_format, log_level)
+
+
+def run(settings: AgentSettings, log_format: LogFormat, log_level: str) -> None:
+    """Run an agent to its end. Raises CommandFailed."""
     from procession.agent.adbserver import AdbUnreachable
     from procession.agent.life import AlreadyRunning, OrphansRemain
     from procession.agent.main import run_agent
@@ -61,6 +77,7 @@ def agent(
     from procession.commands.logs import start_logging
 
     start_logging(log_level, log_format)
+    know_job_modules(settings.job_modules)
     try:
         run_agent(settings)
     except AlreadyRunning as error:
@@ -83,3 +100,23 @@ def agent_settings(given: dict[str, Any]) -> AgentSettings:
         return msgspec.convert(values, AgentSettings, strict=False)
     except msgspec.ValidationError as error:
         raise UsageWrong(invalid_line(f"settings: {error}", values)) from None
+
+
+def know_job_modules(modules: list[str]) -> None:
+    """Let this program and its runs find these modules, in the present folder too.
+
+    Raises CommandFailed for one that cannot be imported or has no job type.
+    """
+    if not modules:
+        return
+    from procession.jobs import registry
+    from procession.jobs.job_type import JobTypeInvalid
+
+    here = str(Path.cwd())
+    sys.path.insert(0, here)
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [here, os.environ.get("PYTHONPATH")]))
+    try:
+        registry.imported(modules)
+    except (ImportError, JobTypeInvalid) as error:
+        raise CommandFailed(f"--import: {error}") from None
+    os.environ[registry.MODULES] = ",".join(modules)

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from procession.agent.settings import AgentSettings
-from procession.commands.agent import HELPS, KEYS
+from procession.commands.agent import HELPS, KEYS, NOT_ASKED
 from procession.commands.options import default_text
 from procession.settings import Settings
 
@@ -51,6 +51,8 @@ def settings_page() -> str:
 def _table(kind: type[Struct], keys: Mapping[str, str], helps: Mapping[str, str]) -> list[str]:
     lines = ["| key | kind | default | meaning |", "|---|---|---|---|"]
     for field in msgspec.structs.fields(kind):
+        if field.name == NOT_ASKED:
+            continue
         inner, meta = _parts(field.type)
         default = default_text(field)
         shown = (

@@ -48,6 +48,10 @@ ON CONFLICT (tenant_id, phone_id) DO UPDATE SET agent_id = excluded.agent_id,
   seen_ms = excluded.seen_ms
 WHERE phone.kind = 'lane';
 
+-- lane_for: whether some worker has said that it knows a job type
+SELECT 1 FROM phone
+WHERE tenant_id = :tenant_id AND kind = 'lane' AND labels LIKE :pattern ESCAPE '\' LIMIT 1;
+
 -- edit_phone: the operator's part
 UPDATE phone SET labels = :labels, paused = :paused
 WHERE tenant_id = :tenant_id AND phone_id = :phone_id;
