@@ -1,0 +1,165 @@
+/** Requests with the caller's token, which is renewed when the server refuses it. */
+
+import type { Clock } from "./clock.js";
+import { asError, RequestRefused, ServerUnreachable } from "./errors.js";
+
+/**
+ * Gives the token of the moment. After a 401 it is called with the token that was refused and
+ * gives a new one, or null when there is none to be had: the user has to sign in.
+ */
+export type TokenSource = (refused?: string) => string | null | Promise<string | null>;
+
+export interface Access {
+  /** Where the API is, up to and including `/api`. */
+  readonly baseUrl: string;
+  /** Without a token the session's cookie is relied on. */
+  readonly token?: string | TokenSource | undefined;
+  /** More headers for every request, such as a CSRF token or the X-Audit ones. */
+  readonly headers?: (() => Readonly<Record<string, string>>) | undefined;
+  readonly credentials?: RequestCredentials | undefined;
+  readonly fetch?: typeof fetch | undefined;
+}
+
+export interface Request {
+  readonly method?: "GET" | "POST";
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: unknown;
+}
+
+const RETRY_AFTER_MS_MAX = 300_000;
+
+export class Http {
+  readonly #access: Access;
+  readonly #clock: Clock;
+  readonly #renewals = new Map<string, Promise<string | null>>();
+
+  constructor(access: Access, clock: Clock) {
+    this.#access = access;
+    this.#clock = clock;
+  }
+
+  /** The answer, if it is a good one or 304. Raises RequestRefused, ServerUnreachable. */
+  async send(path: string, request: Request, signal: AbortSignal): Promise<Response> {
+    const token = await this.#token();
+    let answer = await this.#fetch(path, request, token, signal);
+    if (answer.status === 401 && token !== null) {
+      const renewed = await this.#renew(token);
+      if (renewed !== null && renewed !== token) {
+        await discard(answer);
+        answer = await this.#fetch(path, request, renewed, signal);
+      }
+    }
+    if (answer.ok || answer.status === 304) return answer;
+    throw await refusal(answer);
+  }
+
+  /** The answer's JSON, or null for 304; given up after `deadlineMs`. Raises as `send` does. */
+  async json(
+    path: string,
+    request: Request,
+    deadlineMs: number,
+    signal?: AbortSignal,
+  ): Promise<unknown> {
+    const abort = new AbortController();
+    const giveUp = () => abort.abort(new ServerUnreachable("The server did not answer in time."));
+    const end = () => abort.abort(signal?.reason);
+    const clear = this.#clock.later(deadlineMs, giveUp);
+    signal?.addEventListener("abort", end);
+    try {
+      if (signal?.aborted) end();
+      const answer = await this.send(path, request, abort.signal);
+      return answer.status === 304 ? null : await parsed(answer);
+    } catch (thrown) {
+      throw abort.signal.aborted ? asError(abort.signal.reason) : thrown;
+    } finally {
+      clear();
+      signal?.removeEventListener("abort", end);
+    }
+  }
+
+  async #fetch(
+    path: string,
+    request: Request,
+    token: string | null,
+    signal: AbortSignal,
+  ): Promise<Response> {
+    const {
+      baseUrl,
+      headers,
+      credentials = "same-origin",
+      fetch = globalThis.fetch,
+    } = this.#access;
+    const sent = new Headers({ Accept: "application/json", ...headers?.(), ...request.headers });
+    if (token !== null) sent.set("Authorization", `Bearer ${token}`);
+    const init: RequestInit = { headers: sent, credentials, signal, cache: "no-store" };
+    init.method = request.method ?? "GET";
+    if (request.body !== undefined) {
+      sent.set("Content-Type", "application/json");
+      init.body = JSON.stringify(request.body);
+    }
+    try {
+      return await fetch(baseUrl.replace(/\/+$/, "") + path, init);
+    } catch (thrown) {
+      if (signal.aborted) throw thrown;
+      throw new ServerUnreachable("The server could not be reached.", { cause: thrown });
+    }
+  }
+
+  async #token(): Promise<string | null> {
+    const { token = null } = this.#access;
+    return typeof token === "function" ? await token() : token;
+  }
+
+  /** One renewal for all requests that were refused with the same token. */
+  async #renew(refused: string): Promise<string | null> {
+    const { token } = this.#access;
+    if (typeof token !== "function") return null;
+    const current = await token();
+    if (current !== refused) return current;
+    let renewal = this.#renewals.get(refused);
+    if (renewal === undefined) {
+      renewal = Promise.resolve(token(refused)).finally(() => this.#renewals.delete(refused));
+      this.#renewals.set(refused, renewal);
+    }
+    return await renewal;
+  }
+}
+
+async function parsed(answer: Response): Promise<unknown> {
+  const text = await answer.text().catch((thrown) => {
+    throw new ServerUnreachable("The answer broke off.", { cause: thrown });
+  });
+  try {
+    return text === "" ? null : JSON.parse(text);
+  } catch (thrown) {
+    throw new ServerUnreachable("The answer is not JSON.", { cause: thrown });
+  }
+}
+
+async function refusal(answer: Response): Promise<RequestRefused> {
+  const body = await parsed(answer).catch(() => null);
+  const said = (typeof body === "object" && body !== null ? body : {}) as {
+    message?: unknown;
+    errors?: unknown;
+  };
+  const message =
+    typeof said.message === "string" ? said.message : `The server answered ${answer.status}.`;
+  const errors = typeof said.errors === "object" && said.errors !== null ? said.errors : {};
+  return new RequestRefused(
+    answer.status,
+    message,
+    errors as Record<string, string[]>,
+    retryAfterMs(answer.headers.get("Retry-After")),
+  );
+}
+
+/** Only the number of seconds is read; a date would need the server's clock. */
+function retryAfterMs(header: string | null): number | null {
+  return header !== null && /^\d{1,9}$/.test(header)
+    ? Math.min(Number(header) * 1_000, RETRY_AFTER_MS_MAX)
+    : null;
+}
+
+async function discard(answer: Response): Promise<void> {
+  await answer.body?.cancel().catch(() => {});
+}
