@@ -26,3 +26,8 @@ def new_id(at_ms: int) -> str:
     variant = "89ab"[int(chance[3], 16) & 3]
     time_text = f"{at_ms:012x}"
     return f"{time_text[:8]}-{time_text[8:]}-7{chance[:3]}-{variant}{chance[4:7]}-{chance[7:19]}"
+
+
+def steady_ms() -> int:
+    """Milliseconds since some moment; goes on evenly, whatever is done to the clock."""
+    return time.monotonic_ns() // 1_000_000

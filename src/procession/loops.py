@@ -12,11 +12,12 @@ from typing import Protocol
 
 import structlog
 
-from procession.core import lifecycle, stopping
+from procession.core import stopping
 from procession.core.errors import Refused
 from procession.core.process import Change, Item, Process, item_id_of
 from procession.core.states import ITEM_FINAL
 from procession.engine import Engine
+from procession.store.renewal import renewing
 from procession.store.turn import Turn
 
 DUE_MAX = 500
@@ -148,21 +149,8 @@ async def run(loop: Loop, clock: Callable[[], int]) -> None:
 
 
 async def renew_all_leases(engine: Engine, *, alone: bool) -> None:
-    """At start, before anything else: no run loses its phone because no server was there.
-
-    Where other servers may be at work, only when no agent was heard of lately.
-    """
-    lease_ms = engine.settings.lease_ms
-
-    async def renew(turn: Turn) -> None:
-        await turn.store.connection.execute(
-            "renew_all_leases",
-            lease_ms=turn.now_ms + lease_ms,
-            due_ms=turn.now_ms + lease_ms + lifecycle.GRACE_MS,
-            alive_ms=turn.now_ms + DAY_MS if alone else turn.now_ms - lease_ms // 2,
-        )
-
-    await engine.ledger.errand(renew)
+    """At start, before anything else: no run loses its phone because no server was there."""
+    await engine.ledger.errand(renewing(engine.settings.lease_ms, alone=alone))
 
 
 async def _all(works: Iterable[Awaitable[None]]) -> None:

@@ -3,39 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import cast
 
 import asyncpg
-import structlog
-from msgspec import MsgspecError
-from msgspec.json import decode
 
 from procession import clock
+from procession.elsewhere import Elsewhere
 from procession.engine import Engine
 from procession.settings import SettingInvalid, Settings
 from procession.store.connection import Connection
+from procession.store.database_clock import DatabaseClock
 from procession.store.ledger import Ledger, ThreadWriter, Writer, ended
 from procession.store.loop_writer import LoopWriter
 from procession.store.migrate import Server, migrate
-from procession.store.postgres import (
-    EVERYTHING,
-    LOST,
-    PostgresConnection,
-    PostgresReader,
-)
+from procession.store.postgres import LOST, PostgresConnection
+from procession.store.postgres_reader import PostgresReader
 from procession.store.sqlite import SqliteConnection
 from procession.store.store import Store
 from procession.wakeup import Wakeup
 
 SQLITE = "sqlite:///"
 POSTGRES = ("postgresql://", "postgres://")
-READERS_MAX = 8
-COMMAND_S_MAX = 60.0
-LISTEN_EVERY_S = 2.0
-
-_log = structlog.get_logger(__name__)
 
 
 def open_engine(
@@ -71,7 +61,8 @@ async def _open_sqlite(settings: Settings, server: Server | None) -> AsyncGenera
     writing = SqliteConnection(path)
     ended(migrate(writing, clock.now_ms(), server=server))
     reading = SqliteConnection(path, read_only=True)
-    engine = _engine(settings, ThreadWriter(Store(writing), clock.now_ms), reading, Wakeup())
+    writer = ThreadWriter(Store(writing), clock.now_ms)
+    engine = _engine(settings, writer, reading, Wakeup(), clock.now_ms)
     try:
         yield engine
     finally:
@@ -82,67 +73,48 @@ async def _open_sqlite(settings: Settings, server: Server | None) -> AsyncGenera
 
 @asynccontextmanager
 async def _open_postgres(settings: Settings, server: Server | None) -> AsyncGenerator[Engine, None]:
-    address = settings.database
-    try:
-        writing = await PostgresConnection.open(address)
-        hearing = await PostgresConnection.open(address)
-        pool = await asyncpg.create_pool(
-            address, min_size=1, max_size=READERS_MAX, command_timeout=COMMAND_S_MAX
-        )
-    except (*LOST, asyncpg.PostgresError) as error:
-        raise SettingInvalid(f"database: cannot be opened: {error}") from None
-    await migrate(writing, await writing.now_ms(), server=server)
-    wakeup = Wakeup()
-    # Of a Connection, readers use `fetch` alone.
-    reading = cast(Connection, PostgresReader(pool))
-    engine = _engine(settings, LoopWriter(writing, clock.now_ms), reading, wakeup)
-    listening = asyncio.create_task(_listen(hearing, writing, wakeup))
-    try:
-        yield engine
-    finally:
-        listening.cancel()
-        await engine.ledger.close()
-        await pool.close()
-        await hearing.close()
-        await writing.close()
-
-
-async def _listen(hearing: PostgresConnection, writing: PostgresConnection, wakeup: Wakeup) -> None:
-    """Wake those who wait for what another server has saved; listen again after a lost connection.
-
-    A notice is a hint, never a promise: every wait looks again by itself.
-    """
-
-    def hear(sender: int, notice: str) -> None:
-        if sender != writing.backend:
-            wake(wakeup, notice)
-
-    while True:
+    async with AsyncExitStack() as opened:
         try:
-            await hearing.listen(hear)
+            writing = await PostgresConnection.open(settings.database)
+            opened.push_async_callback(writing.close)
+            hearing = await PostgresConnection.open(settings.database)
+            opened.push_async_callback(hearing.close)
+            reader = await PostgresReader.open(settings.database, direct=writing.direct)
+            opened.push_async_callback(reader.close)
+            time = DatabaseClock(clock.now_ms, clock.steady_ms)
+            await time.look(writing.now_ms)
         except (*LOST, asyncpg.PostgresError) as error:
-            _log.warning("not_listening", error=str(error))
-        await asyncio.sleep(LISTEN_EVERY_S)
+            raise SettingInvalid(f"database: cannot be opened: {error}") from None
+        await migrate(writing, time.now_ms(), server=server)
+        writer = LoopWriter(writing, time, settings.lease_ms)
+        # Of a Connection, readers use `fetch` alone.
+        reading = cast(Connection, reader)
+        engine = _engine(settings, writer, reading, Wakeup(), time.now_ms)
+        opened.push_async_callback(engine.ledger.close)
+        elsewhere = Elsewhere(hearing, writing, reading, engine.wakeup)
+        looking = asyncio.create_task(elsewhere.run(time))
+        opened.push_async_callback(_end, looking)
+        yield engine
 
 
-def wake(wakeup: Wakeup, notice: str) -> None:
-    """Do what a notice of another server asks for."""
-    if notice == EVERYTHING:
-        wakeup.saved_something()
-        return
-    try:
-        wakeup.saved(tuple(topic) for topic in decode(notice, type=list[list[str | int]]))
-    except MsgspecError:
-        wakeup.saved_something()
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
-def _engine(settings: Settings, writer: Writer, reading: Connection, wakeup: Wakeup) -> Engine:
+def _engine(
+    settings: Settings,
+    writer: Writer,
+    reading: Connection,
+    wakeup: Wakeup,
+    now_ms: Callable[[], int],
+) -> Engine:
     return Engine(
         ledger=Ledger(writer, wakeup.saved),
         store=Store(reading),
         wakeup=wakeup,
         settings=settings,
-        now_ms=clock.now_ms,
+        now_ms=now_ms,
         chance=clock.chance,
         new_id=clock.new_id,
     )

@@ -123,7 +123,8 @@ async def serve(settings: Settings, ready: Callable[[str, str | None], None]) ->
     """Serve until SIGTERM or SIGINT; `ready` is told the address and a token made just now."""
     present = own_server(clock.chance)
     async with open_engine(settings, present) as engine:
-        await loops.renew_all_leases(engine, alone=not is_shared(settings.database))
+        if not is_shared(settings.database):
+            await loops.renew_all_leases(engine, alone=True)
         token = await first_token(engine)
         guard = make_guard(settings)
         streams = execution_streams(engine)

@@ -34,6 +34,10 @@ class Wakeup:
                 if not listeners:
                     del self._listeners[topic]
 
+    def watched(self, kind: str) -> list[str]:
+        """The ids of everything of a kind that somebody listens for."""
+        return [topic[1] for topic in self._listeners if topic[0] == kind]
+
     def saved_something(self) -> None:
         """Tell every listener: something was saved, and nobody knows what."""
         self.saved(tuple(self._listeners))

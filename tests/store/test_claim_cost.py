@@ -19,7 +19,8 @@ from procession.store.statements import Choice, read_statements
 BLOCKED = 40_000
 PHONES = [f"p{n}" for n in range(10)]
 WHOLE_TABLES_MAY = {
-    "renew_all_leases",  # once, at start, and over agents only
+    "forget_turns",  # a minute of marks, now and then
+    "renew_all_leases",  # after times without a server, and over agents only
     "count_states",  # counts every process, for metrics, from an index
     "list_agents",
     "list_migrations",

@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import Any
 
+import asyncpg
 import structlog
 
-from procession.store.ledger import Done, take_turn
-from procession.store.postgres import LOST, PostgresConnection, away
+from procession.core.errors import Overloaded
+from procession.store.connection import Topic
+from procession.store.database_clock import DatabaseClock
+from procession.store.ledger import Done
+from procession.store.postgres import LOST, OutcomeUnknown, PostgresConnection, away
+from procession.store.renewal import renewing
 from procession.store.store import Store
-from procession.store.turn import Work
+from procession.store.turn import Errand, Turn, Work
 
-TIME_BELIEVED_MS = 10_000
+TRIES_MAX = 3
+FORGET_EVERY_MS = 30_000
+MARKS_KEPT_MS = 60_000
+UNKNOWN = "the database went away; whether this was saved is not known yet: ask again"
+AGAIN = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
+"""The database took the transaction back for another one's sake; the next try may pass."""
+
+Outcomes = tuple[list[Any], set[Topic]]
 
 _log = structlog.get_logger(__name__)
 
@@ -20,17 +33,19 @@ _log = structlog.get_logger(__name__)
 class LoopWriter:
     """Runs one batch after the other over one connection, by the database's clock.
 
-    When the database is away a batch is refused as overload: nothing of it was saved, and the
-    caller may ask again.
+    A batch whose connection is lost before its COMMIT is run once more on the next connection.
+    When the database stays away a batch is refused as overload, and the caller may ask again.
     """
 
-    def __init__(self, connection: PostgresConnection, now_ms: Callable[[], int]) -> None:
+    def __init__(self, connection: PostgresConnection, clock: DatabaseClock, lease_ms: int) -> None:
         self._connection = connection
         self._store = Store(connection)
-        self._local_ms = now_ms
-        self._ahead_ms = 0
-        self._asked_ms = -TIME_BELIEVED_MS
+        self._clock = clock
+        self._lease_ms = lease_ms
+        self._saved_ms: int | None = None
+        self._forgotten_ms = 0
         self._turn: asyncio.Task[None] | None = None
+        connection.marks = True
 
     def run(self, batch: Sequence[Work], done: Done) -> None:
         self._turn = asyncio.get_running_loop().create_task(self._run(batch, done))
@@ -39,27 +54,77 @@ class LoopWriter:
         """Nothing runs any more when the ledger closes; the connection is its owner's."""
 
     async def _run(self, batch: Sequence[Work], done: Done) -> None:
+        outcomes, topics = await self._settled(batch)
+        done(outcomes, topics)
+
+    async def _settled(self, batch: Sequence[Work]) -> Outcomes:
+        """The outcome of each; when the batch fails as a whole, each alone, so that a failure is
+        its caller's only."""
         try:
-            await self._set_clock()
-            outcomes, topics = await take_turn(self._store, batch, self._now_ms)
+            return await self._taken(batch)
+        except OutcomeUnknown:
+            return _all_refused(batch, Overloaded(UNKNOWN))
+        except LOST as error:
+            return _all_refused(batch, away(error))
         except Exception as error:
-            if not isinstance(error, LOST):
-                _log.exception("turn_failed")
-            outcomes, topics = [away(error)] * len(batch), set()
-        done([_refused(outcome) for outcome in outcomes], topics)
+            if len(batch) == 1:
+                return [error], set()
+        outcomes: list[Any] = []
+        topics: set[Topic] = set()
+        for work in batch:
+            outcome, woken = await self._settled([work])
+            outcomes += outcome
+            topics |= woken
+            if isinstance(outcome[0], Overloaded):
+                # Asked for each in turn, an absent database would keep the last waiting for long.
+                left = batch[len(outcomes) :]
+                return outcomes + _all_refused(left, outcome[0])[0], topics
+        return outcomes, topics
 
-    async def _set_clock(self) -> None:
-        """The database's time, asked for now and then and carried on by our own clock."""
-        local_ms = self._local_ms()
-        if local_ms - self._asked_ms >= TIME_BELIEVED_MS or local_ms < self._asked_ms:
-            self._ahead_ms = await self._connection.now_ms() - local_ms
-            self._asked_ms = local_ms
+    async def _taken(self, batch: Sequence[Work]) -> Outcomes:
+        for tries in range(1, TRIES_MAX + 1):
+            try:
+                return await self._turned(batch)
+            except LOST:
+                self._connection.drop()
+                if tries >= TRIES_MAX - 1:
+                    raise
+            except AGAIN:
+                if tries == TRIES_MAX:
+                    raise
+        raise AssertionError
 
-    def _now_ms(self) -> int:
-        return self._local_ms() + self._ahead_ms
+    async def _turned(self, batch: Sequence[Work]) -> Outcomes:
+        if self._clock.stale:
+            await self._clock.look(self._connection.now_ms)
+        begun_ms = self._clock.now_ms()
+        quiet_ms = self._lease_ms // 3
+        if self._saved_ms is None or begun_ms - self._saved_ms > quiet_ms:
+            await self._alone(Errand(renewing(self._lease_ms, alone=False)))
+        turn = Turn(self._store, self._clock.now_ms())
+        outcomes = await turn.run(batch)
+        # A turn that took long may have waited for the database: the next one looks at the leases.
+        self._saved_ms = begun_ms
+        if begun_ms - self._forgotten_ms > FORGET_EVERY_MS:
+            self._forgotten_ms = begun_ms
+            await self._forget()
+        return outcomes, turn.topics
+
+    async def _forget(self) -> None:
+        """What is saved already is not in doubt because this fails."""
+
+        async def forget(turn: Turn) -> None:
+            before_ms = turn.now_ms - MARKS_KEPT_MS
+            await turn.store.connection.execute("forget_turns", before_ms=before_ms)
+
+        try:
+            await self._alone(Errand(forget))
+        except Exception as error:
+            _log.warning("marks_kept", error=str(error))
+
+    async def _alone(self, errand: Errand) -> None:
+        await Turn(self._store, self._clock.now_ms()).run([errand])
 
 
-def _refused(outcome: object) -> object:
-    if isinstance(outcome, LOST):
-        return away(outcome)
-    return outcome
+def _all_refused(batch: Sequence[Work], refusal: Overloaded) -> Outcomes:
+    return [refusal for _ in batch], set()
