@@ -16,6 +16,7 @@ from procession.commands import (
     agent,
     doctor,
     fleet,
+    migrate,
     process,
     serve,
     simulate,
@@ -41,6 +42,7 @@ def make_app() -> typer.Typer:
     app.callback(invoke_without_command=True)(_root)
     for commands in (serve, agent, worker, simulate, token, fleet, submit, watch, process, doctor):
         commands.register(app)
+    migrate.register(app)
     return app
 
 
