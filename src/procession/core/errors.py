@@ -83,6 +83,12 @@ class Overloaded(Refused):
     code = "overloaded"
 
 
+class InstallationMoved(Overloaded):
+    """The installation was moved to another database; ask the server there."""
+
+    code = "moved"
+
+
 class Unauthenticated(Refused):
     """The token is missing, unknown or revoked."""
 

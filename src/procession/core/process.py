@@ -80,6 +80,8 @@ class Standing(Struct, frozen=True, array_like=True, gc=False):
     error: Error | None = None
     result: Raw = EMPTY
     cancel: CancelOrder | None = None
+    updated_ms: int = 0
+    """When the event was that led here."""
 
 
 class Process(Struct, frozen=True, kw_only=True, gc=False):

@@ -107,9 +107,10 @@ def settle(
     if state is not was or before.version == 0:
         assert before.version == 0 or state in MOVES[was], (was, state)
         milestone = _milestone(was, state)
-        standing = _reached(replace(standing, state=state, tally=tally), pairs, now_ms)
+        reached = replace(standing, state=state, tally=tally, updated_ms=now_ms)
+        standing = _reached(reached, pairs, now_ms)
     else:
-        standing = replace(standing, tally=tally)
+        standing = replace(standing, tally=tally, updated_ms=now_ms)
     version = before.version + 1
     process = replace(
         before, version=version, standing=standing, due_ms=_due_ms(before, standing, now_ms)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
+from procession.core.errors import WrongState
 from procession.core.lifecycle import GRACE_MS, free, interrupt
 from procession.core.process import CancelOrder, Change, Error, Item, Process
 from procession.core.settle import CANCEL_BOUND_MS, settle
@@ -49,6 +50,24 @@ def cancel(
     data = {"items": sum(after.state in ITEM_FINAL for _, after in moves)}
     ended = settle(asked.process, asked.process.standing, moves, ("item_cancelled", data), now_ms)
     return replace(ended, events=asked.events + ended.events)
+
+
+def cancel_at_once(process: Process, items: Sequence[Item], *, reason: str, now_ms: int) -> Change:
+    """Cancel, and end without waiting for the worker's word; `items` are all that have not ended.
+
+    Runs under way are killed; each keeps its phone or lane until it is known dead. Raises
+    WrongState for a process that has ended.
+    """
+    if process.final:
+        raise WrongState(f"the process is {process.state} already")
+    asked = cancel(process, items, strategy="hard", reason=reason, force_after_ms=0, now_ms=now_ms)
+    now = {item.item_id: item for item in items} | {item.item_id: item for item in asked.items}
+    active = [item for item in now.values() if item.state in ITEM_ACTIVE]
+    if not active:
+        return asked
+    ended = _give_up(asked.process, active, now_ms)
+    left = {item.item_id: item for item in (*asked.items, *ended.items)}
+    return replace(ended, items=tuple(left.values()), events=asked.events + ended.events)
 
 
 def _stricter(earlier: CancelOrder, strategy: str, force_after_ms: int, now_ms: int) -> bool:
