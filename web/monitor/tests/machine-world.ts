@@ -40,7 +40,7 @@ export class World {
         expect(this.stream).toBe(null);
         this.stream = effect.run;
         this.lastOpened = effect.after;
-      } else {
+      } else if (effect.kind === "poll") {
         expect(this.poll).toBe(null);
         this.poll = effect.run;
         this.polls += 1;

@@ -78,16 +78,16 @@ export class Jobs {
       this.change(id, { status: "running", started_at: new Date().toISOString() });
       if (type === "echo") this.end(id, "completed", { progress: 100, result_summary: {} });
       else if (type === "draft")
-        this.change(id, { status: "waiting_review", metadata: { draft: String(input["value"]) } });
+        this.change(id, { status: "waiting_review", metadata: { draft: String(input.value) } });
       else if (type === "fail") this.#fail(id, attempts, input);
-      else this.#sleep(id, Number(input["seconds"]) * 1_000, Number(input["steps"] ?? 10), 0);
+      else this.#sleep(id, Number(input.seconds) * 1_000, Number(input.steps ?? 10), 0);
     });
   }
 
   #fail(id: number, attempts: number, input: Record<string, unknown>): void {
-    const times = Number(input["times"] ?? -1);
+    const times = Number(input.times ?? -1);
     if (times >= 0 && attempts > times) this.end(id, "completed", { progress: 100 });
-    else this.end(id, "failed", { error_message: String(input["message"]) });
+    else this.end(id, "failed", { error_message: String(input.message) });
   }
 
   #sleep(id: number, ms: number, steps: number, done: number): void {
