@@ -65,11 +65,12 @@ def database_failures(database: str) -> Any:
     """A database that cannot be used, told in one line. Raises CommandFailed."""
     import sqlite3
 
+    from procession.core.errors import Overloaded
     from procession.store.migrate import DatabaseRefused
 
     try:
         yield
-    except (sqlite3.Error, DatabaseRefused, OSError) as error:
+    except (sqlite3.Error, DatabaseRefused, Overloaded, OSError) as error:
         raise CommandFailed(f"database {database}: {error}") from None
 
 

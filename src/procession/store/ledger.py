@@ -135,8 +135,9 @@ async def take_turn(
     try:
         return await turn.run(batch), turn.topics
     except Exception as error:
-        if len(batch) == 1:
-            return [error], set()
+        # A connection that could not even begin would keep each of them waiting as long again.
+        if len(batch) == 1 or isinstance(error, Overloaded):
+            return [error] * len(batch), set()
     outcomes: list[Any] = []
     topics: set[Topic] = set()
     for work in batch:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, cast
 
+from procession.core.errors import InstallationMoved, Overloaded
 from procession.store.connection import Row, Topic
 from procession.store.statements import Choice, Dialect, Statement, read_statements
 
@@ -18,6 +19,8 @@ DIALECT = Dialect(
 # one, in C, answers None at once.
 sqlite3.register_adapter(type(None), cast("Callable[[None], None]", {}.get))
 BUSY_MS_MAX = 10_000
+PRIMARY_CODE = 0xFF
+"""What an extended error code is a case of."""
 STATEMENTS_MAX = 256
 
 
@@ -32,14 +35,25 @@ class SqliteConnection:
         text, parameters = self._bound(name, values)
         return self._db.execute(text, parameters).fetchall()
 
+    async def fetch_each(self, name: str, /, rows: Iterable[Row]) -> list[Row]:
+        statement = self._statements[name]
+        assert isinstance(statement, Statement), name
+        return [found for row in rows for found in self._db.execute(statement.text, row)]
+
     async def execute(self, name: str, /, **values: Any) -> int:
         text, parameters = self._bound(name, values)
-        return self._db.execute(text, parameters).rowcount
+        try:
+            return self._db.execute(text, parameters).rowcount
+        except sqlite3.IntegrityError as error:
+            raise _told(error) from None
 
     async def execute_many(self, name: str, /, rows: Iterable[Row]) -> int:
         statement = self._statements[name]
         assert isinstance(statement, Statement), name
-        return self._db.executemany(statement.text, rows).rowcount
+        try:
+            return self._db.executemany(statement.text, rows).rowcount
+        except sqlite3.IntegrityError as error:
+            raise _told(error) from None
 
     async def run_script(self, text: str) -> None:
         """Run the statements of a migration inside the transaction that is open."""
@@ -51,7 +65,13 @@ class SqliteConnection:
         """A transaction that writes is alone already."""
 
     async def begin(self) -> None:
-        self._db.execute("BEGIN IMMEDIATE")
+        """Raises Overloaded when another program holds the file for longer than BUSY_MS_MAX."""
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & PRIMARY_CODE != sqlite3.SQLITE_BUSY:
+                raise
+            raise Overloaded("another program holds the database; try again") from None
 
     async def announce(self, topics: Iterable[Topic]) -> None:
         """Nobody else serves this database."""
@@ -74,6 +94,13 @@ class SqliteConnection:
             json.dumps(value) if isinstance(value, list) else value
             for value in map(values.__getitem__, statement.parameters)
         ]
+
+
+def _told(error: sqlite3.IntegrityError) -> Exception:
+    """Only the triggers of a database that was moved refuse a row by themselves."""
+    if error.sqlite_errorcode == sqlite3.SQLITE_CONSTRAINT_TRIGGER:
+        return InstallationMoved(str(error))
+    return error
 
 
 def open_database(path: str, *, read_only: bool = False) -> sqlite3.Connection:
