@@ -52,8 +52,8 @@ _MARK = f"INSERT INTO turn VALUES ({{writer}}, {{number}}, {_NOW_MS});"  # noqa:
 _HAS_MARK = "SELECT 1 FROM turn WHERE writer = $1 AND number = $2"
 _END_HOLDER = """SELECT pg_terminate_backend(pid) FROM pg_locks
 WHERE locktype = 'advisory' AND classid = '{high}' AND objid = '{low}' AND objsubid = 1 AND granted
-  AND database = (SELECT oid FROM pg_database WHERE datname = current_database());
-SELECT pg_advisory_xact_lock({writer})"""
+  AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"""
+_WAIT_FOR = "SELECT pg_advisory_xact_lock({writer})"
 
 
 class OutcomeUnknown(Exception):
@@ -245,6 +245,9 @@ class PostgresConnection:
         if direct != self.direct:
             await link.close(timeout=CONNECT_S_MAX)
             link = await connect(self._address, direct=direct)
+        if self.marks:
+            # A server process that has not noticed would keep its locks, which our own tries want.
+            await link.execute(_end_holder(self._writer))
         self._link, self.direct, self._writer = link, direct, secrets.randbits(62)
         return link
 
@@ -260,12 +263,10 @@ class PostgresConnection:
             raise OutcomeUnknown(OutcomeUnknown.__doc__) from None
 
     async def _has_mark(self, link: Link, writer: int, number: int) -> bool:
-        """Looks once the transaction in doubt is over, which its lock tells. Where a server process
-        still has it open for a connection that is gone, that process is ended."""
-        high, low = divmod(writer, 2**32)
+        """Looks once the transaction in doubt is over, which its lock tells."""
         try:
             async with link.transaction():
-                await link.execute(_END_HOLDER.format(high=high, low=low, writer=writer))
+                await link.execute(_WAIT_FOR.format(writer=writer))
                 return await link.fetchval(_HAS_MARK, writer, number) is not None
         except BaseException:
             link.terminate()
@@ -306,6 +307,11 @@ def bulk_text(statement: Statement, types: list[str]) -> str:
         return _VALUES.sub(lambda match: f"SELECT {match[1]} FROM {rows}", text)  # noqa: S608
     head, _, condition = text.rpartition("\nWHERE ")
     return f"{head}\nFROM {rows}\nWHERE {condition}"
+
+
+def _end_holder(writer: int) -> str:
+    high, low = divmod(writer, 2**32)
+    return _END_HOLDER.format(high=high, low=low)
 
 
 def _seen(opening: asyncio.Task[Link]) -> None:

@@ -1,0 +1,206 @@
+"""Whatever happens to the connection, an answer of the ledger on PostgreSQL is true."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from itertools import count
+from typing import Any
+
+import pytest
+from cutting_proxy import Cut, CuttingProxy
+from ledgers import LEASE_MS, planned
+from made import made_process
+from msgspec.structs import replace
+from postgres_server import PostgresServer
+
+from procession.core.errors import Overloaded
+from procession.core.process import Process
+from procession.engine import Engine
+from procession.opening import open_engine
+from procession.settings import Settings
+from procession.store import link
+from procession.store import postgres as engine_store
+from procession.store.turn import Submitted
+
+ANSWER_S_MAX = 5.0
+_names = count()
+
+Story = Callable[[Engine, Engine, CuttingProxy], Coroutine[Any, Any, None]]
+
+
+def tell(server: PostgresServer, story: Story) -> None:
+    """`story` gets an engine behind a proxy, one that is not, and the proxy."""
+
+    async def run() -> None:
+        name = f"outcomes_{next(_names)}"
+        direct = server.address(name)
+        proxy = CuttingProxy(server.folder)
+        async with (
+            asyncio.timeout(60),
+            engine_on(direct) as plain,
+            proxy.listening(),
+            engine_on(proxy.address(name)) as cut,
+        ):
+            await submit(cut, 0)
+            await story(cut, plain, proxy)
+
+    asyncio.run(run())
+
+
+@asynccontextmanager
+async def engine_on(address: str) -> AsyncIterator[Engine]:
+    async with open_engine(Settings(database=address, lease_ms=LEASE_MS)) as engine:
+        await engine.ledger.errand(make_tenant)
+        yield engine
+
+
+async def make_tenant(turn: Any) -> None:
+    await turn.store.connection.execute("insert_tenant", name="default", now_ms=turn.now_ms)
+
+
+def numbered(number: int) -> Process:
+    return replace(made_process(number), version=0)
+
+
+async def submit(engine: Engine, number: int, process: Process | None = None) -> Submitted:
+    process = process or numbered(number)
+    return await engine.ledger.submit(process, lambda now_ms: planned(process, ["phones"], now_ms))
+
+
+async def kept(engine: Engine, process: Process) -> list[int]:
+    """The numbers of the process's events, as another server reads them."""
+    found = await engine.store.events(process.process_id, after=0, limit=100)
+    return [event.seq for event in found]
+
+
+def says_commit(said: bytes) -> bool:
+    return b"COMMIT\0" in said
+
+
+def nth(number: int) -> Callable[[bytes], bool]:
+    """Yes to the message of this number from now on."""
+    seen = count(1)
+    return lambda _: next(seen) == number
+
+
+@pytest.mark.parametrize("cut", ["before", "after", "swallow"])
+def test_a_connection_cut_at_commit_changes_no_answer(postgres: PostgresServer, cut: Cut) -> None:
+    async def story(engine: Engine, plain: Engine, proxy: CuttingProxy) -> None:
+        process = numbered(1)
+        proxy.arm(says_commit, cut)
+        begun_s = time.monotonic()
+        submitted = await submit(engine, 1, process)
+        assert proxy.cuts == 1
+        assert time.monotonic() - begun_s < ANSWER_S_MAX
+        assert not submitted.duplicate
+        assert await kept(plain, process) == [1, 2]
+        assert (await submit(engine, 1, numbered(1))).duplicate
+
+    tell(postgres, story)
+
+
+@pytest.mark.parametrize("cut", ["before", "after", "swallow"])
+def test_a_connection_cut_at_any_message_of_a_turn_repeats_and_loses_nothing(
+    postgres: PostgresServer, cut: Cut
+) -> None:
+    async def story(engine: Engine, plain: Engine, proxy: CuttingProxy) -> None:
+        for number in range(1, 100):
+            process = numbered(number)
+            proxy.cuts = 0
+            proxy.arm(nth(number), cut)
+            assert not (await submit(engine, number, process)).duplicate
+            assert await kept(plain, process) == [1, 2]
+            if not proxy.cuts:
+                assert number > 4
+                return
+        raise AssertionError("a turn has no end")
+
+    # Messages of watchers count too; they are too rare to matter.
+    tell(postgres, story)
+
+
+def test_a_commit_in_doubt_is_looked_up_once_the_database_is_back(
+    postgres: PostgresServer,
+) -> None:
+    async def story(engine: Engine, plain: Engine, proxy: CuttingProxy) -> None:
+        process = numbered(1)
+        proxy.arm(says_commit, "after")
+        submitting = asyncio.create_task(submit(engine, 1, process))
+        while not proxy.cuts:
+            await asyncio.sleep(0.001)
+        await proxy.shut()
+        while await kept(plain, process) != [1, 2]:
+            await asyncio.sleep(0.01)
+        assert not submitting.done()
+        await proxy.open()
+        assert not (await submitting).duplicate
+
+    tell(postgres, story)
+
+
+def test_a_database_that_stays_away_is_told_as_overload_within_a_bound(
+    postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_store, "DOUBT_S_MAX", 1.0)
+
+    async def story(engine: Engine, plain: Engine, proxy: CuttingProxy) -> None:
+        process = numbered(1)
+        proxy.arm(says_commit, "after")
+        submitting = asyncio.create_task(submit(engine, 1, process))
+        while not proxy.cuts:
+            await asyncio.sleep(0.001)
+        await proxy.shut()
+        waiting = [asyncio.create_task(submit(engine, number)) for number in range(2, 50)]
+        begun_s = time.monotonic()
+        told = await asyncio.gather(submitting, *waiting, return_exceptions=True)
+        assert time.monotonic() - begun_s < ANSWER_S_MAX
+        assert {type(one) for one in told} == {Overloaded}
+        assert "not known" in str(told[0])
+        with pytest.raises(Overloaded):
+            await engine.store.process(process.process_id)
+        await proxy.open()
+        assert (await submit(engine, 1, numbered(1))).duplicate
+        assert await kept(plain, process) == [1, 2]
+
+    tell(postgres, story)
+
+
+def test_a_database_that_answers_nothing_is_given_up(
+    postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A proxy keeps acknowledging, so here the time limit on statements has to notice."""
+    monkeypatch.setattr(link, "COMMAND_S_MAX", 0.5)
+
+    async def story(engine: Engine, plain: Engine, proxy: CuttingProxy) -> None:
+        proxy.deaf = True
+        begun_s = time.monotonic()
+        with pytest.raises(Overloaded):
+            await submit(engine, 1)
+        assert time.monotonic() - begun_s < ANSWER_S_MAX
+        proxy.deaf = False
+        await proxy.shut()
+        await proxy.open()
+        assert not (await submit(engine, 2)).duplicate
+
+    tell(postgres, story)
+
+
+def test_marks_are_forgotten_after_a_minute(postgres: PostgresServer) -> None:
+    async def story(engine: Engine, plain: Engine, proxy: CuttingProxy) -> None:
+        async def forget(turn: Any) -> int:
+            before_ms = turn.now_ms - 60_000
+            touched = await turn.store.connection.execute("forget_turns", before_ms=before_ms)
+            return int(touched)
+
+        async def age(turn: Any) -> None:
+            await turn.store.connection.run_script("UPDATE turn SET saved_ms = saved_ms - 61000")
+
+        assert await engine.ledger.errand(forget) == 0
+        await engine.ledger.errand(age)
+        assert await engine.ledger.errand(forget) >= 1
+        assert await engine.ledger.errand(forget) == 0
+
+    tell(postgres, story)
