@@ -30,9 +30,9 @@ demo: $(READY) ## server, agent and simulated phones at work, live; ONCE=1 ends 
 test: $(READY) system-deps ## all tests
 	@$(BIN)/pytest -n 4 --dist loadfile $(ARGS)
 
-faults: $(READY) system-deps ## rounds of work under random kills; ROUNDS=50 SEED=1 choose them
+faults: $(READY) system-deps ## rounds of work under real faults; ROUNDS=50 SEED=1 choose them
 	@PROCESSION_FAULT_ROUNDS=$(or $(ROUNDS),50) PROCESSION_FAULT_SEED=$(or $(SEED),1) \
-		$(BIN)/pytest tests/e2e/test_random_kills.py $(ARGS)
+		$(BIN)/pytest tests/campaign -n 4 --dist loadfile $(ARGS)
 
 check: $(READY) ## style, types, import rules
 	@$(BIN)/ruff check --no-cache .

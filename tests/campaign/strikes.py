@@ -1,0 +1,144 @@
+"""What can be done to an installation while it works. Each strike heals what it broke."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+from collections.abc import Callable
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any
+
+from deadline import came_true, until
+from installation import LEASE_MS, Installation
+from load import Load
+
+AWAY_S_MAX = 2.0
+"""How long something that was killed stays away when nobody misses it."""
+REFUSED_MIN = 3
+OVER_S_MAX = 3 * LEASE_MS / 1000
+
+Strike = Callable[[Installation, Load, random.Random], None]
+
+
+def kill_server(place: Installation, load: Load, chance: random.Random) -> None:
+    """A server dies, and is there again at once or when it was missed."""
+    server = chance.choice(place.servers)
+    server.program.kill()
+    until_missed(load, chance)
+    server.start()
+
+
+def kill_agent(place: Installation, load: Load, chance: random.Random) -> None:
+    agent = chance.choice(place.agents)
+    agent.program.kill()
+    agent.start()
+
+
+def kill_agent_for_long(place: Installation, load: Load, chance: random.Random) -> None:
+    """It comes back when its phones have been taken away from it."""
+    agent = chance.choice(place.agents)
+    agent.program.kill()
+    came_true(lambda: not held_by(place, agent.agent_id), OVER_S_MAX)
+    agent.start()
+
+
+def kill_run(place: Installation, load: Load, chance: random.Random) -> None:
+    """The newest run that lives."""
+    for line in reversed(living(place)):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(line["pid"], signal.SIGKILL)
+            return
+
+
+def kill_adb_server(place: Installation, load: Load, chance: random.Random) -> None:
+    """It forgets all phones; the agents are to start another and to find them again."""
+    for pid in adb_servers(place.simulated.adb_port):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def stop_agent(place: Installation, load: Load, chance: random.Random) -> None:
+    """It stands still until its leases are over, then goes on as if nothing had been."""
+    agent = chance.choice(place.agents)
+    agent.program.send(signal.SIGSTOP)
+    came_true(lambda: not held_by(place, agent.agent_id), OVER_S_MAX)
+    agent.program.send(signal.SIGCONT)
+
+
+def kill_database(place: Installation, load: Load, chance: random.Random) -> None:
+    """The postmaster dies, and with it every process of its."""
+    assert place.postgres is not None
+    place.postgres.kill()
+    until_missed(load, chance)
+    place.postgres.start()
+
+
+def kill_backend(place: Installation, load: Load, chance: random.Random) -> None:
+    """One process of PostgreSQL dies, upon which it throws all connections away and recovers."""
+    assert place.postgres is not None
+    pids = place.postgres.backends()
+    if pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(chance.choice(pids), signal.SIGKILL)
+
+
+ANYWHERE: list[Strike] = [
+    kill_server,
+    kill_agent,
+    kill_agent_for_long,
+    kill_run,
+    kill_adb_server,
+    stop_agent,
+]
+ON_POSTGRES: list[Strike] = [*ANYWHERE, kill_database, kill_backend, kill_database, kill_backend]
+
+
+def until_missed(load: Load, chance: random.Random) -> None:
+    """At once, or when callers have been refused a few times."""
+    if chance.random() < 0.5:
+        return
+    enough = load.refused + REFUSED_MIN
+    came_true(lambda: load.done or load.refused >= enough, AWAY_S_MAX)
+
+
+def held_by(place: Installation, agent_id: str) -> bool:
+    """Whether some phone is leased to this agent; true while nobody can say."""
+    with contextlib.suppress(OSError, HTTPException, AssertionError):
+        leases = [phone["lease"] for phone in place.api.phones().values() if phone["lease"]]
+        return any(holder_of(place, lease) == agent_id for lease in leases)
+    return True
+
+
+def holder_of(place: Installation, lease: Any) -> str | None:
+    """The agent whose run holds a phone."""
+    items = {item["queue_item_id"]: item for item in place.api.items(lease["process_id"])}
+    agent_id: str | None = items[lease["queue_item_id"]]["agent_id"]
+    return agent_id
+
+
+def living(place: Installation) -> list[dict[str, Any]]:
+    """The lines of runs that have begun and not ended."""
+    lines = place.book.lines()
+    ended = {(n["item_id"], n["attempt"]) for n in lines if n["what"] == "end"}
+    begun = [n for n in lines if n["what"] == "begin"]
+    return [n for n in begun if (n["item_id"], n["attempt"]) not in ended]
+
+
+def adb_servers(port: int) -> list[int]:
+    """The processes of the adb server on this port."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            with contextlib.suppress(OSError):
+                words = (folder / "cmdline").read_bytes().decode(errors="replace").split("\0")
+                if "fork-server" in words and any(word.endswith(f":{port}") for word in words):
+                    found.append(int(folder.name))
+    return found
+
+
+def until_taken(load: Load, count: int) -> None:
+    """Wait until so many pieces were asked for: a moment in the middle of the work."""
+    until(lambda: load.done or load.asked >= count, 60, "work under way")
