@@ -71,7 +71,7 @@ class Phones:
         }
         self._looked = asyncio.Event()
         self._probes: dict[str, asyncio.Task[None]] = {}
-        self._addresses: set[str] = set()
+        self._addresses = {name for name in settings.phones if ":" in name}
 
     def ids(self) -> list[str]:
         """Every phone met in this life, present or not."""
@@ -151,12 +151,12 @@ class Phones:
             await asyncio.sleep(ADB_AGAIN_S)
 
     async def _call_back(self) -> None:
-        """Connect network phones that adb has given up, such as after a long reboot."""
+        """Connect network phones adb does not show: named ones, and those it has given up."""
         while True:
-            await asyncio.sleep(CALL_BACK_EVERY_S)
             for address in sorted(self._addresses - self._seen.keys()):
                 with contextlib.suppress(AdbUnreachable, AdbRefused):
                     await self._adb.connect(address)
+            await asyncio.sleep(CALL_BACK_EVERY_S)
 
     def _show(self, shown: dict[str, str]) -> None:
         """Take in adb's list: probe the new ones, forget the gone ones."""

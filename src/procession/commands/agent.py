@@ -32,7 +32,7 @@ HELPS = {
     "state_dir": "Where its lock, spool and runs live; else ~/.local/state/procession/agent-<id>.",
     "adb_path": "The adb program; else the one adbutils finds.",
     "adb_port": "Port of the adb server on this machine.",
-    "phones": "Serials to use, comma-separated; else every phone that adb shows.",
+    "phones": "Serials to use, comma-separated, addresses are called; else every phone adb shows.",
     "lanes_without_phone": "Phone ids for lanes without a device, comma-separated.",
     "job_lanes": "How many jobs it runs at once, beside its phones.",
     "job_modules": "Modules whose job types it knows, comma-separated.",
