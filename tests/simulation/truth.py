@@ -1,0 +1,67 @@
+"""What really happens on the phones, whatever anybody believes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from msgspec import Struct
+
+from simulation.timeline import Timeline
+
+Key = tuple[str, int]
+
+
+class Run(Struct, eq=False):
+    """One run that really took place."""
+
+    item_id: str
+    attempt: int
+    phone_id: str
+    life: str
+    began_s: float
+    ended_s: float | None = None
+    completed: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.item_id[-4:]}/{self.attempt} of {self.life} on {self.phone_id}"
+
+
+class Truth:
+    """Every run there ever was; two at a time on one phone break the world."""
+
+    def __init__(
+        self,
+        timeline: Timeline,
+        note: Callable[[str], None],
+        broken: Callable[[str], None],
+    ) -> None:
+        self._timeline = timeline
+        self._note = note
+        self._broken = broken
+        self.runs: dict[Key, Run] = {}
+        self._on: dict[str, Run] = {}
+
+    def begin(self, item_id: str, attempt: int, phone_id: str, life: str) -> Run:
+        """A run acts on its phone from now on."""
+        run = Run(item_id, attempt, phone_id, life, self._timeline.now_s)
+        self._note(f"run {run} begins")
+        other = self._on.get(phone_id)
+        if other is not None:
+            self._broken(f"two runs on one phone: {other} since {other.began_s:.3f}, and {run}")
+        if (item_id, attempt) in self.runs:
+            self._broken(f"run twice: {run}, and {self.runs[item_id, attempt]}")
+        self.runs[item_id, attempt] = run
+        self._on[phone_id] = run
+        return run
+
+    def end(self, run: Run, how: str) -> None:
+        """Nothing of it is left."""
+        if run.ended_s is None:
+            run.ended_s = self._timeline.now_s
+            run.completed = how == "completed"
+            self._note(f"run {run} ends: {how}")
+            if self._on.get(run.phone_id) is run:
+                del self._on[run.phone_id]
+
+    def alive(self) -> list[Run]:
+        return list(self._on.values())
