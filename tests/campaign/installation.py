@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from api import Api
+from cables import Cable
 from callbacks import SECRET, Receiver
 from deadline import until
 from free_port import free_port
@@ -24,6 +25,7 @@ PHONES = 4
 LEASE_MS = 2_000
 RETRIES = ", ".join(["0s", "1s", "1s", "2s", "2s", "2s", "4s", "4s", "4s", "8s"])
 """Pauses between the tries of a callback that fit into a round."""
+NO_CABLES: Mapping[str, Cable] = MappingProxyType({})
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
@@ -92,9 +94,10 @@ class Installation:
         receiver: Receiver,
         allow: str = "127.0.0.0/8",
         simulated: Simulated,
+        cables: Mapping[str, Cable] = NO_CABLES,
     ) -> None:
         self.home, self.receiver, self.simulated = home, receiver, simulated
-        self.postgres = postgres
+        self.postgres, self.cables = postgres, cables
         (home / "book").mkdir()
         self.book = Book(home / "book")
         self.phones = list(simulated.addresses)
@@ -155,7 +158,8 @@ class Opened:
         return phones
 
     def postgres(self, home: Path | None = None, network: str = "") -> PostgresServer:
-        server = PostgresServer(KILLABLE, home, network)
+        listening = {"listen_addresses": "*"} if network else {}
+        server = PostgresServer(KILLABLE | listening, home, network)
         self._stack.callback(server.stop)
         return server
 
