@@ -16,6 +16,7 @@ from procession.commands import (
     agent,
     doctor,
     fleet,
+    import_,
     migrate,
     process,
     serve,
@@ -42,7 +43,8 @@ def make_app() -> typer.Typer:
     app.callback(invoke_without_command=True)(_root)
     for commands in (serve, agent, worker, simulate, token, fleet, submit, watch, process, doctor):
         commands.register(app)
-    migrate.register(app)
+    for upkeep in (migrate, import_):
+        upkeep.register(app)
     return app
 
 

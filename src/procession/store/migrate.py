@@ -19,7 +19,7 @@ SERVER_KEPT_MS = 86_400_000
 MOVED_TO = "moved_to"
 """What a database remembers that was moved to another one: where."""
 IMPORTING = "importing"
-"""What a database remembers whose import is not finished: from where."""
+"""What a database remembers whose import is not finished: the import's id."""
 
 # The installation's own memory is there before any migration.
 _OWN = """CREATE TABLE IF NOT EXISTS migration (
@@ -84,7 +84,7 @@ class DatabaseNewer(DatabaseRefused):
 
 
 class DatabaseMoved(DatabaseRefused):
-    """The installation was moved to another database; use it there."""
+    """The installation was moved to another database."""
 
 
 class ImportUnfinished(DatabaseRefused):
@@ -139,13 +139,20 @@ async def plan_of(
 
 
 async def make_plan(
-    connection: Scripted, now_ms: int, known: Mapping[str, Migration] | None = None
+    connection: Scripted,
+    now_ms: int,
+    known: Mapping[str, Migration] | None = None,
+    *,
+    importing: bool = False,
 ) -> Plan:
-    """Within a transaction, which nobody else migrates in until it ends. Raises DatabaseRefused."""
+    """Within a transaction; until it ends nobody else migrates. Raises DatabaseRefused.
+
+    `importing`: an import may go on with what an interrupted one left.
+    """
     known = read_migrations() if known is None else known
     await connection.lock_migrations()
     await connection.run_script(_OWN)
-    await _refuse_marked(connection)
+    await _refuse_marked(connection, importing)
     done = {str(name): str(breaks) for name, breaks in await connection.fetch("list_migrations")}
     if unknown := breaking(done, known):
         raise DatabaseNewer(f"{DatabaseNewer.__doc__} {unknown}")
@@ -189,11 +196,8 @@ def read_migration(name: str, text: str) -> Migration:
     return Migration(text, head[2] or "")
 
 
-async def _refuse_marked(connection: Scripted) -> None:
-    marks: tuple[tuple[str, type[DatabaseRefused]], ...] = (
-        (MOVED_TO, DatabaseMoved),
-        (IMPORTING, ImportUnfinished),
-    )
-    for name, refusal in marks:
-        for (value,) in await connection.fetch("get_meta", name=name):
-            raise refusal(f"{refusal.__doc__} {value}")
+async def _refuse_marked(connection: Scripted, importing: bool) -> None:
+    for (place,) in await connection.fetch("get_meta", name=MOVED_TO):
+        raise DatabaseMoved(f"{DatabaseMoved.__doc__} It is at {place}.")
+    if not importing and await connection.fetch("get_meta", name=IMPORTING):
+        raise ImportUnfinished(ImportUnfinished.__doc__)

@@ -31,6 +31,12 @@ SELECT value FROM meta WHERE name = :name;
 INSERT INTO meta (name, value) VALUES (:name, :value)
 ON CONFLICT (name) DO UPDATE SET value = excluded.value;
 
+-- forget_meta: it is over
+DELETE FROM meta WHERE name = :name;
+
+-- keep_meta: the first word stays
+INSERT INTO meta (name, value) VALUES (:name, :value) ON CONFLICT (name) DO NOTHING;
+
 -- list_migrations: what was applied already
 SELECT name, breaks FROM migration ORDER BY name;
 
