@@ -172,6 +172,17 @@ def test_a_keeper_kills_by_itself_what_nobody_renews(tmp_path: Path) -> None:
     in_nest(tmp_path, story)
 
 
+def test_a_run_whose_lease_is_over_already_never_begins(tmp_path: Path) -> None:
+    async def story(one: Nest) -> None:
+        _, ending = await one.start("deaf", lease_s=-0.001)
+        ended = await asyncio.wait_for(ending, 30)
+        assert ended and ended.lapsed and ended.said is None
+        assert (await one.run("echo")).said
+        assert not (one.notes / "main").exists()
+
+    in_nest(tmp_path, story)
+
+
 def test_a_lost_keeper_takes_its_run_with_it_and_is_replaced(tmp_path: Path) -> None:
     async def story(one: Nest) -> None:
         _, ending = await one.start("daemonize")

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from procession.agent.frames import Began, Ended, FromKeeper, Progress, Renew, Said, Start, Stop
+from procession.agent.keeper import NEVER_BEGUN
 from simulation.timeline import Handle, Node, Timeline
 from simulation.truth import Run, Truth
 
@@ -53,7 +54,10 @@ class Keeper:
 
     def take(self, message: Start | Stop | Renew) -> None:
         if isinstance(message, Start):
-            self._begin(message)
+            if self.nursery.now_s() >= message.until_s:
+                self._tell(NEVER_BEGUN)
+            else:
+                self._begin(message)
         elif self.run is None:
             return
         elif isinstance(message, Renew):

@@ -32,6 +32,8 @@ PROGRESS_EVERY_S = 0.2
 EXIT_SOFTWARE = 70
 SWEEP_EVERY_S = 0.005
 SWEEP_EVERY_S_MAX = 0.2
+NEVER_BEGUN = Ended(None, 0, False, True, 0, b"", False)
+"""Told of a run whose lease was over before it could be forked."""
 
 
 class AgentGone(Exception):
@@ -49,6 +51,10 @@ def serve(agent: socket.socket, runs_dir: str) -> NoReturn:
         life = time.monotonic_ns()
         for number in itertools.count():
             start = mailbox.next_start()
+            if processes.now_s() >= start.until_s:
+                # Agent or keeper was stopped on the way: the phone may be another run's by now.
+                frames.send(agent, NEVER_BEGUN)
+                continue
             home = f"{runs_dir}/{os.getpid()}-{life}-{number}"
             frames.send(agent, Watch(start, mailbox, home).until_dead())
     except (AgentGone, OSError, RunStopped):
