@@ -1,3 +1,4 @@
+import { readFile } from "node:fs/promises";
 import {
   request as ask,
   createServer,
@@ -6,6 +7,7 @@ import {
   type ServerResponse,
 } from "node:http";
 import type { AddressInfo } from "node:net";
+import { extname, join, normalize } from "node:path";
 
 /** What the way to the server does to streams: nothing, or a fault. */
 export type Way = "open" | "buffered" | "hanging" | "refused" | "html";
@@ -18,6 +20,8 @@ export class FaultProxy {
   windowMs: number | null = null;
   /** If set, only these tokens get past. The proxy puts the server's own in their place. */
   tokens: Set<string> | null = null;
+  /** A folder of files to serve beside the API, as from one origin. */
+  files: string | null = null;
   /** What has been asked, as "GET /api/processes/1". */
   readonly asked: { line: string; headers: IncomingMessage["headers"] }[] = [];
   readonly #upstream: URL;
@@ -31,8 +35,12 @@ export class FaultProxy {
     this.#token = token;
   }
 
+  get origin(): string {
+    return `http://127.0.0.1:${this.#port}`;
+  }
+
   get baseUrl(): string {
-    return `http://127.0.0.1:${this.#port}/api`;
+    return `${this.origin}/api`;
   }
 
   /** Streams that the other side has not closed, and the server has not ended. */
@@ -65,6 +73,10 @@ export class FaultProxy {
   }
 
   #answer(request: IncomingMessage, response: ServerResponse): void {
+    if (this.files !== null && !request.url?.startsWith("/api")) {
+      void serve(this.files, request.url ?? "/", response);
+      return;
+    }
     const line = `${request.method} ${request.url}`;
     this.asked.push({ line, headers: request.headers });
     const token = request.headers.authorization?.replace("Bearer ", "") ?? "";
@@ -111,4 +123,18 @@ const EVENTS = { "Content-Type": "text/event-stream" };
 
 function refuse(response: ServerResponse, status: number, type: string, text: string): void {
   response.writeHead(status, { "Content-Type": type }).end(text);
+}
+
+const TYPES: Record<string, string> = {
+  ".html": "text/html",
+  ".js": "text/javascript",
+  ".css": "text/css",
+};
+
+async function serve(folder: string, url: string, response: ServerResponse): Promise<void> {
+  const path = normalize(new URL(url, "http://files").pathname);
+  const name = path === "/" ? "/index.html" : path;
+  const type = TYPES[extname(name)] ?? "application/octet-stream";
+  const file = await readFile(join(folder, name)).catch(() => null);
+  response.writeHead(file === null ? 404 : 200, { "Content-Type": type }).end(file);
 }
