@@ -56,7 +56,7 @@ async def heartbeat(engine: Engine, caller: Caller, message: Heartbeat) -> list[
         await put_phones(turn, caller, message.agent_id, message.phones)
 
     await draining(engine, caller, message.agent_id)
-    renewing = asyncio.gather(*(_renew(engine, caller, message.agent_id, run) for run in runs))
+    renewing = _renew_all(engine, caller, message.agent_id, runs)
     _, orders = await asyncio.gather(engine.ledger.errand(see), renewing)
     ends_ms = engine.now_ms() + min(message.wait_ms, WAIT_MS_MAX)
     seen = set(message.seen)
@@ -73,9 +73,7 @@ async def heartbeat(engine: Engine, caller: Caller, message: Heartbeat) -> list[
 async def report(engine: Engine, caller: Caller, message: Report) -> list[RunOrder]:
     """Starts and progress, at once. A run that has lost its item is answered `lost`."""
     await draining(engine, caller, message.agent_id)
-    orders = await asyncio.gather(
-        *(_renew(engine, caller, message.agent_id, run) for run in message.runs[:RUNS_MAX])
-    )
+    orders = await _renew_all(engine, caller, message.agent_id, message.runs[:RUNS_MAX])
     return [order for order in orders if order.order != "none"]
 
 
@@ -83,15 +81,35 @@ async def finish(engine: Engine, caller: Caller, message: Finish) -> Finished:
     """Ends of runs, each fenced by its attempt; in the same turn, work for idle phones."""
     done = await draining(engine, caller, message.agent_id)
     idle = [] if done else message.idle[:LANES_MAX]
+    results = message.results[:RUNS_MAX]
+    # Asked for once and beforehand: so the ends and the claim can be of one turn.
+    owners = await _owners(engine, [result.item_id for result in results])
     *answers, items = await asyncio.gather(
-        *(_finish(engine, caller, message.agent_id, r) for r in message.results[:RUNS_MAX]),
+        *(
+            _finish(engine, caller, message.agent_id, result, owners.get(result.item_id))
+            for result in results
+        ),
         claim_now(engine, caller, message.agent_id, idle),
     )
     assert isinstance(items, list)
     return Finished([a for a in answers if isinstance(a, FinishAnswer)], items)
 
 
-async def _renew(engine: Engine, caller: Caller, agent_id: str, run: RunReport) -> RunOrder:
+async def _renew_all(
+    engine: Engine, caller: Caller, agent_id: str, runs: Sequence[RunReport]
+) -> list[RunOrder]:
+    """Raises NotFound for an item that never was."""
+    owners = await _owners(engine, [run.item_id for run in runs])
+    if not all(run.item_id in owners for run in runs):
+        raise NotFound
+    return await asyncio.gather(
+        *(_renew(engine, caller, agent_id, run, owners[run.item_id]) for run in runs)
+    )
+
+
+async def _renew(
+    engine: Engine, caller: Caller, agent_id: str, run: RunReport, process_id: str
+) -> RunOrder:
     """One run's sign of life, start and progress; the answer is its order."""
     lease_ms = engine.settings.lease_ms
 
@@ -116,7 +134,6 @@ async def _renew(engine: Engine, caller: Caller, agent_id: str, run: RunReport) 
             change = _then(change, told)
         return change
 
-    process_id = await _process_of(engine, run.item_id)
     try:
         change = await engine.ledger.change(process_id, decide, (run.item_id,))
     except (LeaseLost, NotFound):
@@ -139,7 +156,11 @@ def _checkpoint(item: Item, body: Raw) -> Note:
     return Note(item.item_id, item.process_id, "checkpoint", body)
 
 
-async def _finish(engine: Engine, caller: Caller, agent_id: str, result: Result) -> FinishAnswer:
+async def _finish(
+    engine: Engine, caller: Caller, agent_id: str, result: Result, process_id: str | None
+) -> FinishAnswer:
+    if process_id is None:
+        return FinishAnswer(result.item_id, result.attempt, False, NotFound.code)
     chance = engine.chance()
 
     def decide(process: Process, items: Sequence[Item], now_ms: int) -> Change:
@@ -151,7 +172,6 @@ async def _finish(engine: Engine, caller: Caller, agent_id: str, result: Result)
         return replace(change, notes=noted)
 
     try:
-        process_id = await _process_of(engine, result.item_id)
         changing = engine.ledger.change(process_id, decide, (result.item_id,))
         if result.output:
             change, _ = await asyncio.gather(
@@ -249,9 +269,9 @@ def _order(item: Item) -> RunOrder:
     return RunOrder(item.item_id, item.attempt, word)
 
 
-async def _process_of(engine: Engine, item_id: str) -> str:
-    found = await engine.store.connection.fetch("item_process", item_id=item_id)
-    if not found:
-        raise NotFound
-    process_id: str = found[0][0]
-    return process_id
+async def _owners(engine: Engine, item_ids: list[str]) -> dict[str, str]:
+    """The processes of these items, without those that never were."""
+    if not item_ids:
+        return {}
+    found = await engine.store.connection.fetch("item_processes", item_ids=item_ids)
+    return {row[0]: row[1] for row in found}

@@ -6,6 +6,7 @@ same turn has given free. Each decision works on the result of the one before.
 
 from __future__ import annotations
 
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
@@ -200,20 +201,28 @@ class Turn:
             agent_id=work.agent_id,
             phone_ids=work.phone_ids,
         )
-        heads: dict[str, list[Any]] = {}
+        queues = {row[0]: queues_of(row[0], rows.labels_of(row[1]), row[2]) for row in free}
+        heads = await self._heads(tenant_id, queues)
         offers = []
-        for phone_id, labels, kind in free:
-            names = queues_of(phone_id, rows.labels_of(labels), kind)
-            for queue in names:
-                if queue not in heads:
-                    limit = 1 if queue.startswith(QUEUE_PHONE) else len(free)
-                    found = await fetch("queue_head", tenant_id=tenant_id, queue=queue, limit=limit)
-                    heads[queue] = list(found)
-            queues = [heads[queue] for queue in names if heads[queue]]
-            if queues:
-                _, item_id, process_id = min(queues, key=lambda queue: queue[0][0]).pop(0)
+        for phone_id, names in queues.items():
+            waiting = [heads[queue] for queue in names if heads.get(queue)]
+            if waiting:
+                _, item_id, process_id = min(waiting, key=lambda queue: queue[0][0]).popleft()
                 offers.append((phone_id, item_id, process_id))
         return offers
+
+    async def _heads(
+        self, tenant_id: int, queues: dict[str, Sequence[str]]
+    ) -> dict[str, deque[tuple[int, str, str]]]:
+        """The oldest items of all these phones' queues, as many as phones look into each."""
+        wanted = Counter(queue for names in queues.values() for queue in names)
+        found = await self.store.connection.fetch_each(
+            "queue_head", [(tenant_id, queue, count) for queue, count in wanted.items()]
+        )
+        heads: dict[str, deque[tuple[int, str, str]]] = {}
+        for queue, number, item_id, process_id in sorted(found, key=lambda row: row[1]):
+            heads.setdefault(queue, deque()).append((number, item_id, process_id))
+        return heads
 
     async def _load_processes(self, process_ids: Iterable[str]) -> None:
         wanted = sorted(set(process_ids) - self._processes.keys())

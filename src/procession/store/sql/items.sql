@@ -46,7 +46,7 @@ WHERE tenant_id = :tenant_id AND agent_id = :agent_id AND health = 'available' A
     AND i.phone_id = phone.phone_id AND i.lease_ms IS NOT NULL);
 
 -- queue_head: the oldest waiting items of one queue that no other server has in hand
-SELECT i.number, i.item_id, i.process_id FROM item i
+SELECT i.queue, i.number, i.item_id, i.process_id FROM item i
 JOIN process p ON p.process_id = i.process_id
 WHERE i.tenant_id = :tenant_id AND i.queue = :queue AND i.state = 'queued'
 ORDER BY i.number LIMIT :limit {skip_locked};
@@ -74,8 +74,8 @@ ON CONFLICT (item_id, attempt) DO UPDATE SET text = excluded.text, truncated = e
 -- list_outputs: what the runs of an item printed
 SELECT attempt, text, truncated FROM output WHERE item_id = :item_id ORDER BY attempt;
 
--- item_process: which process an item belongs to
-SELECT process_id FROM item WHERE item_id = :item_id;
+-- item_processes: which processes items belong to
+SELECT item_id, process_id FROM item WHERE item_id IN {item_ids};
 
 -- next_item_due: when time decides about an item again
 SELECT min(due_ms) FROM item WHERE due_ms IS NOT NULL;
