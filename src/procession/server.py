@@ -6,8 +6,9 @@ import asyncio
 import gc
 import signal
 import socket
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
+from typing import cast
 
 import uvloop
 
@@ -24,6 +25,7 @@ from procession.opening import is_shared, open_engine
 from procession.outbox import SENT_AGAIN, StoredOutbox
 from procession.presence import at_work, own_server
 from procession.settings import SettingInvalid, Settings
+from procession.store.migrate import Scripted
 from procession.store.turn import Turn
 from procession.webhooks.addresses import parse_networks
 from procession.webhooks.assets import head_asset
@@ -42,6 +44,8 @@ async def first_token(engine: Engine) -> str | None:
     now_ms = engine.now_ms()
 
     async def run(turn: Turn) -> str | None:
+        # Of several servers that start together, one makes it.
+        await cast(Scripted, turn.store.connection).lock_migrations()
         if not given and await tokens.list_tokens(turn):
             return None
         token = given or tokens.make_token()
@@ -119,13 +123,29 @@ async def in_background(engine: Engine, sender: Sender) -> AsyncGenerator[None, 
             await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def serve(settings: Settings, ready: Callable[[str, str | None], None]) -> None:
-    """Serve until SIGTERM or SIGINT; `ready` is told the address and a token made just now."""
+async def prepare(settings: Settings) -> str | None:
+    """What is done once for several workers: the schema, and the first token, if there was none.
+
+    Raises what `open_engine` raises.
+    """
+    async with open_engine(settings) as engine:
+        return await first_token(engine)
+
+
+async def serve(
+    settings: Settings,
+    ready: Callable[[str, str | None], None],
+    sockets: Sequence[socket.socket] = (),
+) -> None:
+    """Serve until SIGTERM or SIGINT; `ready` is told the address and a token made just now.
+
+    With `sockets` to listen on, whoever opened them has done `prepare` too.
+    """
     present = own_server(clock.chance)
     async with open_engine(settings, present) as engine:
         if not is_shared(settings.database):
             await loops.renew_all_leases(engine, alone=True)
-        token = await first_token(engine)
+        token = None if sockets else await first_token(engine)
         guard = make_guard(settings)
         streams = execution_streams(engine)
         app = make_app(engine, guard, streams)
@@ -135,9 +155,8 @@ async def serve(settings: Settings, ready: Callable[[str, str | None], None]) ->
             drain_ms=settings.drain_ms,
             connections_max=settings.connections_max,
         )
-        listening = listen(settings)
-        host = f"[{settings.host}]" if ":" in settings.host else settings.host
-        address = f"http://{host}:{listening.getsockname()[1]}"
+        listening = list(sockets) or [listen(settings)]
+        address = address_of(settings, listening[0])
         server = HttpServer(config, lambda: ready(address, token))
 
         def stop() -> None:
@@ -151,7 +170,7 @@ async def serve(settings: Settings, ready: Callable[[str, str | None], None]) ->
         sender = make_sender(engine, guard, lambda: app.load.count > REQUESTS_BUSY)
         async with in_background(engine, sender), at_work(engine, present, stop):
             _spare_the_collector()
-            await server.serve(sockets=[listening])
+            await server.serve(sockets=listening)
 
 
 def _spare_the_collector() -> None:
@@ -161,15 +180,30 @@ def _spare_the_collector() -> None:
     gc.set_threshold(20_000, 50, 100)
 
 
-def listen(settings: Settings) -> socket.socket:
-    """The socket to serve on. Raises SettingInvalid when the address cannot be had."""
+def listen(settings: Settings, port: int | None = None, *, shared: bool = False) -> socket.socket:
+    """A socket to serve on; a `shared` one leaves room for others at its port.
+
+    Raises SettingInvalid when the address cannot be had.
+    """
+    port = settings.port if port is None else port
     try:
         family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-        return socket.create_server((settings.host, settings.port), family=family, backlog=BACKLOG)
+        return socket.create_server(
+            (settings.host, port), family=family, backlog=BACKLOG, reuse_port=shared
+        )
     except OSError as error:
-        raise SettingInvalid(f"cannot listen on {settings.host}:{settings.port}: {error}") from None
+        raise SettingInvalid(f"cannot listen on {settings.host}:{port}: {error}") from None
 
 
-def run(settings: Settings, ready: Callable[[str, str | None], None]) -> None:
+def address_of(settings: Settings, listening: socket.socket) -> str:
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return f"http://{host}:{listening.getsockname()[1]}"
+
+
+def run(
+    settings: Settings,
+    ready: Callable[[str, str | None], None],
+    sockets: Sequence[socket.socket] = (),
+) -> None:
     """`serve` on uvloop."""
-    uvloop.run(serve(settings, ready))
+    uvloop.run(serve(settings, ready, sockets))

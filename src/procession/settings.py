@@ -31,6 +31,18 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     ] = "sqlite:///procession.db"
     host: Annotated[str, Meta(description="Address to listen on.")] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535, description="Port to listen on; 0 picks one.")] = 8700
+    workers: Annotated[
+        int, Meta(ge=1, le=64, description="Server processes that share the port, on PostgreSQL.")
+    ] = 1
+    worker_port: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=65_535 - 64,
+            description="Where the first of several workers answers alone, the second at the next"
+            " port, and so on, for their metrics; 0: nowhere.",
+        ),
+    ] = 0
     bootstrap_token: Annotated[
         str, Meta(description="A token of 32 characters or more that gets every scope at start.")
     ] = ""
@@ -77,6 +89,10 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
             description="`standard`, `none` (one try), or the pauses before each try: `0s, 5s, 5m`."
         ),
     ] = "standard"
+    session_secret: Annotated[
+        str,
+        Meta(description="Signs sign-ins; 32 characters or more; else one is made and kept."),
+    ] = ""
     retention_days: Annotated[
         float, Meta(gt=0, le=36_500, description="How long finished processes are kept.")
     ] = 30.0
@@ -93,6 +109,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         if self.bootstrap_token and len(self.bootstrap_token) < 32:
             raise ValueError("bootstrap_token must have at least 32 characters")
+        if self.session_secret and len(self.session_secret) < 32:
+            raise ValueError("session_secret must have at least 32 characters")
         _checked("callback_retries", parse_schedule, self.callback_retries)
         _checked("callback_allow", parse_networks, self.callback_allow)
         _checked("callback_secrets", parse_secrets, self.callback_secrets)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import typer
 
 from procession.commands.options import (
     JsonOption,
+    LogFormat,
     LogFormatOption,
     command,
     setting_parameters,
@@ -18,8 +19,10 @@ from procession.commands.options import (
 from procession.commands.outcome import CommandFailed, UsageWrong, say, say_json
 from procession.settings import SettingInvalid, Settings, read_settings
 
-SECRET = frozenset({"bootstrap_token", "callback_secrets"})
+SECRET = frozenset({"bootstrap_token", "callback_secrets", "session_secret"})
 PARAMETERS = setting_parameters(Settings)
+
+Ready = Callable[[str, str | None], None]
 
 _RULE = re.compile(r"settings: (?P<rule>.*?)(?: - at `\$\.(?P<name>\w+)`)?", re.DOTALL)
 
@@ -32,14 +35,36 @@ def serve(*, json: JsonOption = False, log_format: LogFormatOption = "auto", **g
     """Run the server. Prints its address once it answers; ends at SIGTERM or Ctrl-C."""
     settings = settings_of(given)
     from procession.commands.logs import start_logging
-    from procession.server import run
 
     start_logging(settings.log_level, log_format)
+    serving = _serve_many if settings.workers > 1 else _serve_alone
     with database_failures(settings.database):
         try:
-            run(settings, lambda address, token: _announce(address, token, json))
+            serving(settings, log_format, lambda address, token: _announce(address, token, json))
         except SettingInvalid as error:
             raise UsageWrong(str(error)) from None
+
+
+def _serve_alone(settings: Settings, _: LogFormat, ready: Ready) -> None:
+    from procession.server import run
+
+    run(settings, ready)
+
+
+def _serve_many(settings: Settings, log_format: LogFormat, ready: Ready) -> None:
+    import asyncio
+
+    from procession.opening import is_shared
+    from procession.workers import WorkersFailed, serve_many
+
+    if not is_shared(settings.database):
+        raise SettingInvalid(
+            f"workers: {settings.workers} processes need PostgreSQL; SQLite is served by one"
+        )
+    try:
+        asyncio.run(serve_many(settings, log_format, ready))
+    except WorkersFailed as error:
+        raise CommandFailed(str(error)) from None
 
 
 def settings_of(given: Mapping[str, Any]) -> Settings:
