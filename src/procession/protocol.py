@@ -52,7 +52,7 @@ class Register(Struct):
 
 
 class Registered(Struct):
-    """Answer to `register`. Times in milliseconds."""
+    """Answer to `register`. Times in milliseconds; `server_time_ms` names the life that began."""
 
     agent_id: str
     lease_ms: int
@@ -198,6 +198,11 @@ class Finished(Struct):
 
 
 class Drain(Struct):
-    """`drain`: the agent takes no more work; its runs go on."""
+    """`drain`: the agent takes no more work; its runs go on.
+
+    With `registered_ms` (`Registered.server_time_ms`) it is said of that life alone: one that
+    arrives late does not bind the next.
+    """
 
     agent_id: str
+    registered_ms: int | None = None

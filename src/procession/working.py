@@ -38,7 +38,7 @@ async def register(engine: Engine, caller: Caller, message: Register) -> Registe
     Raises Forbidden when the id is another token's.
     """
 
-    async def run(turn: Turn) -> None:
+    async def run(turn: Turn) -> int:
         ours = await turn.store.connection.execute(
             "put_agent",
             agent_id=message.agent_id,
@@ -57,14 +57,15 @@ async def register(engine: Engine, caller: Caller, message: Register) -> Registe
             phone_ids=[phone.phone_id for phone in message.phones],
         )
         await put_phones(turn, caller, message.agent_id, message.phones)
+        return turn.now_ms
 
-    await engine.ledger.errand(run)
+    registered_ms = await engine.ledger.errand(run)
     lease_ms = engine.settings.lease_ms
     return Registered(
         agent_id=message.agent_id,
         lease_ms=lease_ms,
         heartbeat_ms=lease_ms // HEARTBEATS_PER_LEASE,
-        server_time_ms=engine.now_ms(),
+        server_time_ms=registered_ms,
     )
 
 
@@ -89,13 +90,18 @@ async def claim(engine: Engine, caller: Caller, message: Claim) -> list[Assignme
     return []
 
 
-async def drain(engine: Engine, caller: Caller, agent_id: str) -> None:
-    """The agent takes no more work; its runs go on."""
+async def drain(
+    engine: Engine, caller: Caller, agent_id: str, registered_ms: int | None = None
+) -> None:
+    """The agent takes no more work, in the life that registered then; its runs go on."""
     await draining(engine, caller, agent_id)
 
     async def run(turn: Turn) -> None:
         await turn.store.connection.execute(
-            "drain_agent", tenant_id=caller.tenant_id, agent_id=agent_id
+            "drain_agent",
+            tenant_id=caller.tenant_id,
+            agent_id=agent_id,
+            registered_ms=registered_ms,
         )
 
     await engine.ledger.errand(run)

@@ -169,6 +169,19 @@ def test_an_agent_belongs_to_the_token_that_registered_it() -> None:
     on(act)
 
 
+def test_a_drain_of_a_former_life_does_not_bind_the_next() -> None:
+    async def act(site: Site) -> None:
+        message = Register("a", 1, "1", ["echo"], [PhoneReport("p", "available")])
+        former = await working.register(site.engine, OPERATOR, message)
+        site.clock.now_ms += 1
+        await working.register(site.engine, OPERATOR, message)
+        await working.drain(site.engine, OPERATOR, "a", former.server_time_ms)
+        await site.submit()
+        assert len(await site.claim("a", "p")) == 1
+
+    on(act)
+
+
 def test_an_agent_that_drains_takes_no_more_work_until_its_next_life() -> None:
     async def act(site: Site) -> None:
         await site.register("a", "p")

@@ -55,7 +55,7 @@ async def serve(server: Server, verb: str, body: bytes) -> bytes:
             orders = await getattr(reporting, verb)(engine, CALLER, message)
             return _json.encode(protocol.Orders(orders))
         case "drain":
-            await working.drain(engine, CALLER, message.agent_id)
+            await working.drain(engine, CALLER, message.agent_id, message.registered_ms)
             return b"{}"
         case "register":
             return _json.encode(await working.register(engine, CALLER, message))

@@ -195,14 +195,17 @@ class Judge:
     def _check_deliveries(self) -> None:
         """Every milestone of who asked for callbacks has a row, and rows tell the truth."""
         owed = self._ask(
-            "SELECT e.process_id, e.seq, e.name, d.state FROM event e"
+            "SELECT e.process_id, e.seq, e.name, e.standing, d.state FROM event e"
             " JOIN process p ON p.process_id = e.process_id"
             " LEFT JOIN delivery d ON d.process_id = e.process_id AND d.seq = e.seq"
-            " WHERE p.request LIKE '%callback_url\":\"http%'"
+            " WHERE p.request LIKE '%callback_url\":\"http%' ORDER BY 1, 2"
         )
-        for process_id, seq, name, state in owed:
-            webhook_id = f"{process_id}_{seq}"
-            if (state is None) == (name in MILESTONES.values()):
+        before: dict[str, str] = {}
+        for process_id, seq, name, standing, state in owed:
+            webhook_id, now = f"{process_id}_{seq}", decode(standing)[0]
+            milestone = now != before.get(process_id) and name in MILESTONES.values()
+            before[process_id] = now
+            if (state is None) == milestone:
                 self._broken(f"callback of {webhook_id} ({name}): {state}")
             if state == "delivered" and webhook_id not in self._world.receiver.took:
                 self._broken(f"{webhook_id} is called delivered and never arrived")

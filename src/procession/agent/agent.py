@@ -67,6 +67,7 @@ class Agent:
         self._works: set[asyncio.Task[None]] = set()
         self._draining = asyncio.Event()
         self._now = asyncio.Event()
+        self._registered_ms: int | None = None
         self.phones = Phones(settings, self._phones_changed)
         self._reports = Reports(self._link, self._holding)
         self._claims = Claims(self._link, self._may_work, self._take)
@@ -150,6 +151,7 @@ class Agent:
         )
         answer = await self._link.call("register", message, Registered, CALL_TIMEOUT_S)
         self._heartbeats.wait_ms = answer.heartbeat_ms
+        self._registered_ms = answer.server_time_ms
         log.info("registered agent=%s lease_ms=%d", answer.agent_id, answer.lease_ms)
 
     def _phones_changed(self) -> None:
@@ -268,7 +270,8 @@ class Agent:
 
     async def _tell_drain(self) -> None:
         try:
-            await self._link.call("drain", Drain(self._settings.agent_id), Any, CALL_TIMEOUT_S)
+            message = Drain(self._settings.agent_id, self._registered_ms)
+            await self._link.call("drain", message, Any, CALL_TIMEOUT_S)
         except (Unreachable, Refused) as reason:
             log.warning("drain not told: %s", reason)
 

@@ -61,7 +61,8 @@ class Worker:
         return Answer(body=await reporting.finish(self._engine, request.caller, request.message))
 
     async def drain(self, request: Request) -> Answer:
-        await working.drain(self._engine, request.caller, request.message.agent_id)
+        message: protocol.Drain = request.message
+        await working.drain(self._engine, request.caller, message.agent_id, message.registered_ms)
         return Answer(body=Done())
 
 

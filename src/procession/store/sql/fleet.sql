@@ -79,8 +79,9 @@ WHERE tenant_id = :tenant_id AND agent_id = :agent_id;
 -- see_agent: it was heard of
 UPDATE agent SET seen_ms = :now_ms WHERE tenant_id = :tenant_id AND agent_id = :agent_id;
 
--- drain_agent: it takes no more work
-UPDATE agent SET draining = 1 WHERE tenant_id = :tenant_id AND agent_id = :agent_id;
+-- drain_agent: it takes no more work; said of a former life it is too late
+UPDATE agent SET draining = 1 WHERE tenant_id = :tenant_id AND agent_id = :agent_id
+  AND registered_ms = COALESCE(:registered_ms, registered_ms);
 
 -- list_agents: all agents of a tenant
 SELECT agent_id, version, registered_ms, seen_ms, draining FROM agent
