@@ -25,11 +25,10 @@ import uvloop
 from bench.wanted import TOKEN, body_text
 from procession.core.process import Change, Process
 from procession.engine import Engine
-from procession.faces.execution import execution_streams
 from procession.faces.router import App
 from procession.httpd import ARRIVED
 from procession.opening import open_engine
-from procession.server import first_token, make_app, make_guard
+from procession.server import AllStreams, first_token, make_app, make_guard
 from procession.settings import Settings
 from procession.store.turn import Submitted
 
@@ -82,7 +81,7 @@ async def measure(path: Path, options: argparse.Namespace) -> None:
 
 
 def app_of(engine: Engine) -> App:
-    return make_app(engine, make_guard(engine.settings), execution_streams(engine))
+    return make_app(engine, make_guard(engine.settings), AllStreams(engine))
 
 
 class Sent:

@@ -170,6 +170,14 @@ async def find(engine: Engine, caller: Caller, process_id: str) -> Process:
     return process
 
 
+async def find_number(engine: Engine, caller: Caller, number: int) -> Process:
+    """The process with this number. Raises NotFound, as `find` does."""
+    process = await engine.store.process_numbered(number)
+    if process is None or process.tenant_id != caller.tenant_id:
+        raise NotFound
+    return process
+
+
 async def wait_for(
     engine: Engine, caller: Caller, process_id: str, version: int, wait_ms: int
 ) -> Process | None:

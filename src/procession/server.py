@@ -12,14 +12,14 @@ from typing import cast
 
 import uvloop
 
-from procession import clock, loops, tokens
+from procession import clock, loops, people, tokens
 from procession.engine import Engine
 from procession.faces.access import Access
 from procession.faces.endpoint import Load
 from procession.faces.execution import execution_face, execution_streams, update_of
 from procession.faces.router import App
-from procession.faces.stream import Streams
 from procession.faces.worker import worker_face
+from procession.faces.workspace import WorkspaceStreams, workspace_face
 from procession.httpd import BACKLOG, HttpServer, make_config
 from procession.opening import is_shared, open_engine
 from procession.outbox import SENT_AGAIN, StoredOutbox
@@ -46,6 +46,7 @@ async def first_token(engine: Engine) -> str | None:
     async def run(turn: Turn) -> str | None:
         # Of several servers that start together, one makes it.
         await cast(Scripted, turn.store.connection).lock_migrations()
+        await people.first_workspace(turn)
         if not given and await tokens.list_tokens(turn):
             return None
         token = given or tokens.make_token()
@@ -80,7 +81,19 @@ def make_sender(
     )
 
 
-def make_app(engine: Engine, guard: AddressGuard, streams: Streams) -> App:
+class AllStreams:
+    """The open streams of every face; close them before the server stops."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.execution = execution_streams(engine)
+        self.workspace = WorkspaceStreams(engine)
+
+    def close_all(self) -> None:
+        self.execution.close_all()
+        self.workspace.close_all()
+
+
+def make_app(engine: Engine, guard: AddressGuard, streams: AllStreams) -> App:
     """Every face behind one ASGI application."""
     load = Load()
     known = tokens.Tokens(engine)
@@ -94,10 +107,12 @@ def make_app(engine: Engine, guard: AddressGuard, streams: Streams) -> App:
         access,
         check_url=read_url,
         asset_check=asset_check,
-        streams=streams,
+        streams=streams.execution,
         load=load,
     )
-    return App([execution, worker_face(engine, access)], engine.settings, load=load)
+    workspace = workspace_face(engine, access, streams.workspace)
+    faces = [execution, worker_face(engine, access), workspace]
+    return App(faces, engine.settings, load=load)
 
 
 @asynccontextmanager
@@ -147,7 +162,7 @@ async def serve(
             await loops.renew_all_leases(engine, alone=True)
         token = None if sockets else await first_token(engine)
         guard = make_guard(settings)
-        streams = execution_streams(engine)
+        streams = AllStreams(engine)
         app = make_app(engine, guard, streams)
         config = make_config(
             app,

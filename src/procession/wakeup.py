@@ -15,6 +15,7 @@ class Wakeup:
 
     def __init__(self) -> None:
         self._listeners: dict[Topic, set[Listener]] = {}
+        self._to_kinds: dict[str, set[Listener]] = {}
         self.closing = False
 
     def close(self) -> None:
@@ -34,20 +35,29 @@ class Wakeup:
                 if not listeners:
                     del self._listeners[topic]
 
+    def listen_to_kind(self, kind: str, listener: Listener) -> None:
+        """Hear of every topic of a kind; of `(kind,)` alone when nobody knows which."""
+        self._to_kinds.setdefault(kind, set()).add(listener)
+
+    def unlisten_to_kind(self, kind: str, listener: Listener) -> None:
+        self._to_kinds.get(kind, set()).discard(listener)
+
     def watched(self, kind: str) -> list[str]:
         """The ids of everything of a kind that somebody listens for."""
         return [topic[1] for topic in self._listeners if topic[0] == kind]
 
     def saved_something(self) -> None:
         """Tell every listener: something was saved, and nobody knows what."""
-        self.saved(tuple(self._listeners))
+        self.saved((*self._listeners, *((kind,) for kind in self._to_kinds)))
 
     def saved(self, topics: Iterable[Topic]) -> None:
         """Tell every listener of these topics; called once a turn, after the commit."""
-        if not self._listeners:
+        if not self._listeners and not self._to_kinds:
             return
         for topic in topics:
             for listener in tuple(self._listeners.get(topic, ())):
+                listener(topic)
+            for listener in tuple(self._to_kinds.get(topic[0], ())):
                 listener(topic)
 
 

@@ -16,7 +16,6 @@ import uvloop
 
 from procession import opening, server, tokens
 from procession.engine import Engine
-from procession.faces.execution import execution_streams
 from procession.faces.stream import Streams
 from procession.httpd import HttpServer, make_config
 from procession.settings import Settings
@@ -89,8 +88,9 @@ class Living:
             self.engine = engine
             await self._make_tokens()
             guard = server.make_guard(self._settings)
-            self.streams = execution_streams(engine)
-            self.app = server.make_app(engine, guard, self.streams)
+            self.all_streams = server.AllStreams(engine)
+            self.streams = self.all_streams.execution
+            self.app = server.make_app(engine, guard, self.all_streams)
             config = make_config(
                 self.app,
                 head_ms_max=self._settings.body_ms_max,
@@ -103,7 +103,7 @@ class Living:
 
             def stop() -> None:
                 engine.wakeup.close()
-                self.streams.close_all()
+                self.all_streams.close_all()
                 http.stop()
 
             self._stop = stop

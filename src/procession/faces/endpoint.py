@@ -166,6 +166,7 @@ class Request(Struct, eq=False):
 Handler = Callable[[Request], Awaitable[Answer]]
 Refuse = Callable[[Exception], Answer]
 Admit = Callable[[Request, str], Awaitable[Caller]]
+After = Callable[[Request, Answer, int], Awaitable[None]]
 
 
 class Endpoint(Struct, frozen=True, kw_only=True):
@@ -194,7 +195,8 @@ class Face(Struct, frozen=True, kw_only=True):
     """A contract: its endpoints, who may call them, and how it says that something is refused.
 
     `refuse` takes a Refused or a CapabilityRefusal and must know them all. A path nobody serves
-    is answered by the face with the longest `prefix` of it.
+    is answered by the face with the longest `prefix` of it. `after` is told of every answer before
+    it is sent, with the milliseconds it took; it must not raise.
     """
 
     name: str
@@ -202,6 +204,7 @@ class Face(Struct, frozen=True, kw_only=True):
     refuse: Refuse
     admit: Admit
     prefix: str = ""
+    after: After | None = None
 
 
 def decoded_query(words: dict[str, str], shape: Any) -> Any:

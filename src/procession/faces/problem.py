@@ -90,12 +90,17 @@ def status_of(error: Exception) -> int:
     return next(STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES)
 
 
+def headers_of(status: int) -> Headers:
+    """What goes with a refusal of this status: how to sign in, when to come again."""
+    return _HEADERS.get(status, ())
+
+
 def problem_of(error: Exception) -> Answer:
     """The answer to a Refused or a CapabilityRefusal."""
     status = status_of(error)
     code = getattr(error, "code", "refused")
     detail = str(error) or (type(error).__doc__ or "").strip()
-    headers = _HEADERS.get(status, ())
+    headers = headers_of(status)
     if isinstance(error, http.MethodNotAllowed):
         headers = ((b"allow", error.allow.encode()),)
     body = Problem(

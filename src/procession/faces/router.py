@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import secrets
+import time
 import traceback
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
 from itertools import count
@@ -163,6 +164,7 @@ class App:
             receive,
         )
         face, known = self._faces[-1], ("other", "unknown")
+        began_s = time.monotonic()
         try:
             if node is None:
                 face = self._face_of(path)
@@ -179,6 +181,8 @@ class App:
             trace = traceback.format_exc()
             log.error("request failed", request_id=request.request_id, path=known[1], trace=trace)
             answer = face.refuse(Unexpected())
+        if face.after is not None:
+            await face.after(request, answer, int((time.monotonic() - began_s) * 1_000))
         answered, key = self.load.answered, (*known, answer.status)
         answered[key] = answered.get(key, 0) + 1
         await self._send(answer, request, send)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import traceback
 from collections.abc import Awaitable, Callable
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import structlog
 from msgspec.structs import replace
@@ -39,7 +39,7 @@ HEADERS = (
 )
 CONTENT_TYPE = b"text/event-stream"
 _RETRY = f"retry: {RETRY_MS}\n\n".encode()
-_PING = b": ping\n\n"
+PING = b": ping\n\n"
 
 log = structlog.get_logger(__name__)
 
@@ -56,19 +56,33 @@ class Frame(NamedTuple):
     last: bool = False
 
 
+class Left(Protocol):
+    """What a mailbox belongs to."""
+
+    def leave(self, mailbox: Mailbox) -> None: ...
+
+
 class Mailbox:
     """What waits for one connection. `run` writes it out; `close` ends it, at any time."""
 
-    __slots__ = ("_bytes", "_channel", "_frames", "_future", "_seen", "_timer", "closed")
+    __slots__ = (
+        *("_bytes", "_channel", "_frames", "_future", "_on_close", "_seen", "_timer"),
+        "closed",
+    )
 
-    def __init__(self, channel: Channel) -> None:
+    def __init__(self, channel: Left) -> None:
         self._channel = channel
         self._frames: list[Frame] = []
         self._bytes = 0
         self._future: asyncio.Future[None] | None = None
         self._seen: int | None = None
         self.closed = False
+        self._on_close: list[Callable[[], None]] = []
         self._timer = asyncio.get_running_loop().call_later(WINDOW_S, self.close)
+
+    def on_close(self, closed: Callable[[], None]) -> None:
+        """Call this once the stream has ended, whoever ended it."""
+        self._on_close.append(closed)
 
     def begin(self, frames: list[Frame]) -> None:
         """The first frames; what was put before and is not newer is dropped."""
@@ -84,7 +98,7 @@ class Mailbox:
             if frame.version <= self._seen:
                 return
             self._seen = frame.version
-        if len(self._frames) >= FRAMES_WAITING_MAX or self._bytes > FRAMES_BYTES_MAX:
+        if self.is_full:
             self._frames = []
             self._bytes = 0
         self._frames.append(frame)
@@ -93,7 +107,7 @@ class Mailbox:
 
     def ping(self) -> None:
         if not self._frames:
-            self.put(Frame(0, _PING))
+            self.put(Frame(0, PING))
 
     async def run(self, write: Write) -> None:
         """Write frames until the last one, the window's end or `close`."""
@@ -117,7 +131,14 @@ class Mailbox:
         self.closed = True
         self._timer.cancel()
         self._channel.leave(self)
+        for closed in self._on_close:
+            closed()
         self._wake()
+
+    @property
+    def is_full(self) -> bool:
+        """Its reader is too slow: what is put now replaces what waits."""
+        return len(self._frames) >= FRAMES_WAITING_MAX or self._bytes > FRAMES_BYTES_MAX
 
     def _wake(self) -> None:
         if self._future is not None and not self._future.done():
@@ -299,4 +320,4 @@ def large(process: Process) -> bool:
     return process.items_total > LARGE_ITEMS
 
 
-__all__ = ["Mailbox", "Streams", "last_event_id"]
+__all__ = ["PING", "Frame", "Mailbox", "Streams", "last_event_id"]

@@ -54,6 +54,14 @@ class Store:
         found = await self.connection.fetch("get_process", process_id=process_id)
         return rows.process_of(found[0]) if found else None
 
+    async def processes(self, process_ids: list[str]) -> list[Process]:
+        found = await self.connection.fetch("get_processes", process_ids=process_ids)
+        return [rows.process_of(row) for row in found]
+
+    async def process_numbered(self, number: int) -> Process | None:
+        found = await self.connection.fetch("get_process_numbered", number=number)
+        return rows.process_of(found[0]) if found else None
+
     async def lock_processes(self, process_ids: list[str]) -> dict[str, Process]:
         found = await self.connection.fetch("lock_processes", process_ids=process_ids)
         return {row[0]: rows.process_of(row) for row in found}

@@ -140,6 +140,9 @@ class Turn:
                 self._items[item.item_id] = (None, item)
                 if item.state is ItemState.QUEUED:
                     self.topics.add(("queue", item.tenant_id, item.queue))
+                if item.queue.startswith(QUEUE_JOBS):
+                    # A tray shows every job of its workspace, new ones too.
+                    self.topics.add(("process", item.process_id))
 
     async def _change(self, batch: Sequence[Work], outcomes: list[Any]) -> None:
         decisions = [(i, work) for i, work in enumerate(batch) if isinstance(work, Decision)]

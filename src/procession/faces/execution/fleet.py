@@ -18,7 +18,7 @@ from procession.faces.execution.answers import (
 )
 from procession.faces.execution.declared import read, write
 from procession.faces.execution.messages import AccountEdit, AccountNew, PhoneEdit
-from procession.faces.execution.views import stamp, stamp_or_none
+from procession.faces.stamps import stamp, stamp_or_none
 
 SCOPE = "fleet:write"
 

@@ -18,8 +18,8 @@ from procession.faces.execution.answers import ContentCancelled, IngestAnswer, S
 from procession.faces.execution.declared import write
 from procession.faces.execution.messages import CancelContent, Ingest, Snapshot
 from procession.faces.execution.submitting import CheckUrl, fingerprint_of, object_errors
-from procession.faces.execution.views import stamp
 from procession.faces.execution.words import QUEUE_STATUS
+from procession.faces.stamps import stamp
 from procession.faces.strict import BodyInvalid, FieldError
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -13,7 +13,8 @@ from procession.faces.execution.cursor import cursor_of, number_of
 from procession.faces.execution.declared import read
 from procession.faces.execution.filters import filter_of
 from procession.faces.execution.messages import VERSION_MAX, EventsQuery, GetQuery, ListQuery
-from procession.faces.execution.views import etag, record_of, shown, stamp
+from procession.faces.execution.views import record_of, shown
+from procession.faces.stamps import etag, stamp, version_seen
 from procession.faces.stream import CONTENT_TYPE, Streams, last_event_id
 
 WAIT_S_MAX = 25
@@ -30,7 +31,7 @@ class Processes:
     async def get(self, request: Request) -> Answer:
         query: GetQuery = request.query
         process_id = request.params["process_id"]
-        seen = _version_seen(request)
+        seen = version_seen(request)
         if query.wait:
             version = query.version if query.version is not None else seen or 0
             process = await self._wait(request, process_id, min(version, VERSION_MAX))
@@ -105,17 +106,3 @@ class Processes:
                 content_type=kind,
             ),
         ]
-
-
-def _version_seen(request: Request) -> int | None:
-    """The version in `If-None-Match`, the highest where there are several."""
-    value = request.headers.get(b"if-none-match")
-    if value is None:
-        return None
-    words = (word.strip().removeprefix(b"W/") for word in value.split(b","))
-    versions = [
-        int(word[2:-1])
-        for word in words
-        if word[:2] == b'"v' and word[-1:] == b'"' and word[2:-1].isdigit() and len(word) <= 21
-    ]
-    return max(versions, default=None)

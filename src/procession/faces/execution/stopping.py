@@ -18,7 +18,8 @@ from procession.faces.execution.answers import (
 from procession.faces.execution.declared import write
 from procession.faces.execution.filters import filter_of
 from procession.faces.execution.messages import BulkCancel, BulkRetry, Cancel
-from procession.faces.execution.views import etag, record_of, shown, stamp
+from procession.faces.execution.views import record_of, shown
+from procession.faces.stamps import etag, stamp
 from procession.operations import Cancelled
 
 

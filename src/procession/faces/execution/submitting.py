@@ -16,8 +16,8 @@ from procession.faces.endpoint import Answer, Endpoint, Request
 from procession.faces.execution.answers import Accepted
 from procession.faces.execution.declared import write
 from procession.faces.execution.messages import Callback, Enqueue, Maintenance, TargetGiven
-from procession.faces.execution.views import etag
 from procession.faces.execution.words import STATUS
+from procession.faces.stamps import etag
 from procession.faces.strict import BodyInvalid, FieldError
 from procession.operations import SubmitRequest
 from procession.store.turn import Submitted

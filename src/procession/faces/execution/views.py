@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from functools import lru_cache
 
 from msgspec import UNSET, Raw, ValidationError
@@ -27,30 +26,13 @@ from procession.faces.execution.answers import (
 )
 from procession.faces.execution.messages import TargetGiven
 from procession.faces.execution.words import ERROR_SHOWN, QUEUE_STATUS, STATUS, category_of
+from procession.faces.stamps import etag, stamp, stamp_or_none
 from procession.operations import Sight, sight
 
 _encode = Encoder().encode
 _target = Decoder(TargetGiven).decode
 _NO_PROGRESS = Progress()
 _NO_ITEMS = Raw(b"[]")
-
-
-@lru_cache(maxsize=4_096)
-def stamp(at_ms: int) -> str:
-    """A time as `2026-03-22T08:30:00.000Z`."""
-    seconds, ms = divmod(at_ms, 1_000)
-    return f"{_second(seconds)}.{ms:03d}Z"
-
-
-def stamp_or_none(at_ms: int | None) -> str | None:
-    return None if at_ms is None else stamp(at_ms)
-
-
-@lru_cache(maxsize=4_096)
-def _second(seconds: int) -> str:
-    at = time.gmtime(seconds)
-    day = f"{at.tm_year:04d}-{at.tm_mon:02d}-{at.tm_mday:02d}"
-    return f"{day}T{at.tm_hour:02d}:{at.tm_min:02d}:{at.tm_sec:02d}"
 
 
 def record_of(seen: Sight) -> Record:
@@ -87,11 +69,6 @@ def record_of(seen: Sight) -> Record:
 def update_of(seen: Sight, milestone: str, emitted_ms: int) -> bytes:
     """The body of a callback."""
     return _encode(Update("process.updated", milestone, stamp(emitted_ms), record_of(seen)))
-
-
-def etag(process: Process) -> tuple[bytes, bytes]:
-    """The header that names the version of a process."""
-    return (b"etag", b'"v%d"' % process.version)
 
 
 async def shown(engine: Engine, process: Process) -> Answer:

@@ -19,7 +19,8 @@ from procession.faces.execution.answers import (
 )
 from procession.faces.execution.declared import read, write
 from procession.faces.execution.messages import Decision, ItemsQuery
-from procession.faces.execution.views import item_view, shown, stamp, stamp_or_none
+from procession.faces.execution.views import item_view, shown
+from procession.faces.stamps import stamp, stamp_or_none
 from procession.outbox import DeliveryRead
 
 DELIVERY_DIGITS_MAX = 18

@@ -20,6 +20,16 @@ SELECT process_id, number, tenant_id, namespace, process_type, system, request_i
   request, version, due_ms, standing
 FROM process WHERE process_id = :process_id;
 
+-- get_processes: several records by their ids
+SELECT process_id, number, tenant_id, namespace, process_type, system, request_id, created_ms,
+  request, version, due_ms, standing
+FROM process WHERE process_id IN {process_ids} ORDER BY process_id;
+
+-- get_process_numbered: one record by its number
+SELECT process_id, number, tenant_id, namespace, process_type, system, request_id, created_ms,
+  request, version, due_ms, standing
+FROM process WHERE number = :number;
+
 -- find_request: the process that already has this idempotency key
 SELECT process_id, number, tenant_id, namespace, process_type, system, request_id, created_ms,
   request, version, due_ms, standing
