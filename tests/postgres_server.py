@@ -55,9 +55,9 @@ class PostgresServer:
     ) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="procession-pg-", dir=home))
         self._settings, self._network = SETTINGS | dict(settings), network
-        self._user = "postgres" if os.getuid() == 0 else None
-        if self._user:
-            who = pwd.getpwnam(self._user)
+        self.user = "postgres" if os.getuid() == 0 else None
+        if self.user:
+            who = pwd.getpwnam(self.user)
             os.chown(self.folder, who.pw_uid, who.pw_gid)
         self._data = str(self.folder / "data")
         words = ["-U", "procession", "--auth=trust", "--no-sync", "-E", "UTF8"]
@@ -84,6 +84,16 @@ class PostgresServer:
     def alive(self) -> bool:
         return self._server.poll() is None
 
+    def answers(self) -> bool:
+        """Whether it takes connections; it is started again when it has ended by itself."""
+        if not self.alive:
+            self.start()
+        try:
+            self._psql("SELECT 1")
+        except subprocess.CalledProcessError:
+            return False
+        return True
+
     def kill(self) -> None:
         """As a crash would: the postmaster is gone at once, its processes find out."""
         self._server.kill()
@@ -109,11 +119,11 @@ class PostgresServer:
         words = [str(binaries() / "postgres"), "-D", self._data, "-k", str(self.folder), *options]
         enter: list[str] = []
         if self._network:
-            enter = ["ip", "netns", "exec", self._network, "setpriv", f"--reuid={self._user}"]
-            enter += [f"--regid={self._user}", "--clear-groups"]
+            enter = ["ip", "netns", "exec", self._network, "setpriv", f"--reuid={self.user}"]
+            enter += [f"--regid={self.user}", "--clear-groups"]
         self._server = subprocess.Popen(
             [*enter, *words],
-            user=None if enter else self._user,
+            user=None if enter else self.user,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             cwd=self.folder,
@@ -134,7 +144,7 @@ class PostgresServer:
     def _run(self, program: str, *words: str) -> str:
         done = subprocess.run(
             [str(binaries() / program), *words],
-            user=self._user,
+            user=self.user,
             check=True,
             capture_output=True,
             text=True,

@@ -21,6 +21,7 @@ LOOK_EVERY_S = 1.0
 LOOK_EVERY_S_POOLED = 0.5
 """Behind a pooler no notice arrives, and looking is all there is."""
 LOOKED_AT_MAX = 2_000
+CLOCK_EVERY_S = 1.0
 
 _log = structlog.get_logger(__name__)
 
@@ -48,10 +49,14 @@ class Elsewhere:
 
     async def run(self, clock: DatabaseClock) -> None:
         """Until cancelled."""
-        pooled = not self._hearing.direct
-        look_every_s = LOOK_EVERY_S_POOLED if pooled else LOOK_EVERY_S
-        duties = [_every(look_every_s, self.look), _every(LISTEN_EVERY_S, self.listen)]
-        await asyncio.gather(*duties[: 1 if pooled else 2], _every(1.0, lambda: self._tell(clock)))
+        direct = self._hearing.direct
+        duties = [
+            _every(LOOK_EVERY_S if direct else LOOK_EVERY_S_POOLED, self.look),
+            _every(CLOCK_EVERY_S, lambda: self._tell(clock)),
+        ]
+        if direct:
+            duties.append(_every(LISTEN_EVERY_S, self.listen))
+        await asyncio.gather(*duties)
 
     async def listen(self) -> None:
         """Once a lost connection is back, anything may have been saved meanwhile."""

@@ -35,6 +35,7 @@ def doctor(
 ) -> None:
     """Say what is missing or wrong, and the remedy. The exit status is 1 if anything is."""
     from procession.commands.adb_checks import adb
+    from procession.commands.database_checks import database as look_at
     from procession.commands.findings import lines_of
     from procession.commands.machine_checks import machine
     from procession.commands.server_checks import server as remote
@@ -48,6 +49,8 @@ def doctor(
     except (SettingInvalid, ValueError) as error:
         raise UsageWrong(str(error)) from None
     findings = [*machine(file), *adb(adb_path, port), *remote(server, token)]
+    if is_shared(address):
+        findings += look_at(address)
     healthy = not any(one.state == "wrong" for one in findings)
     if json:
         say_json({"healthy": healthy, "findings": findings})
