@@ -17,6 +17,7 @@ from typing import Any, Protocol, TypeVar
 from procession.core.errors import Overloaded
 from procession.core.process import Change, Item, Process
 from procession.store.connection import Topic
+from procession.store.sqlite import as_refused
 from procession.store.store import Store
 from procession.store.turn import Claiming, Decision, Errand, Submission, Submitted, Turn, Work
 
@@ -175,7 +176,7 @@ class ThreadWriter:
                 # The only writer outlives whatever a decision does: every caller would hang.
                 failure = error if isinstance(error, Exception) else RuntimeError(repr(error))
                 outcomes, topics = [failure] * len(batch), set()
-            done(outcomes, topics)
+            done([as_refused(outcome) for outcome in outcomes], topics)
 
 
 def ended(coroutine: Coroutine[Any, Any, T]) -> T:

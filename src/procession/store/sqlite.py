@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, cast
 
+import structlog
+
 from procession.core.errors import InstallationMoved, Overloaded
 from procession.store.connection import Row, Topic
 from procession.store.statements import Choice, Dialect, Statement, read_statements
@@ -22,6 +24,15 @@ BUSY_MS_MAX = 10_000
 PRIMARY_CODE = 0xFF
 """What an extended error code is a case of."""
 STATEMENTS_MAX = 256
+UNWRITABLE = {
+    sqlite3.SQLITE_FULL: "the database's disk is full; try again when there is space",
+    sqlite3.SQLITE_IOERR: "the database's disk fails; try again later",
+    sqlite3.SQLITE_READONLY: "the database's disk can only be read; try again later",
+    sqlite3.SQLITE_CANTOPEN: "the database's folder cannot be written; try again later",
+}
+"""What is wrong with the place of the database, not with the work."""
+
+_log = structlog.get_logger(__name__)
 
 
 class SqliteConnection:
@@ -101,6 +112,17 @@ def _told(error: sqlite3.IntegrityError) -> Exception:
     if error.sqlite_errorcode == sqlite3.SQLITE_CONSTRAINT_TRIGGER:
         return InstallationMoved(str(error))
     return error
+
+
+def as_refused(outcome: Any) -> Any:
+    """What a caller is told: that the disk is full, or fails, is said as a refusal."""
+    if not isinstance(outcome, sqlite3.OperationalError):
+        return outcome
+    code = getattr(outcome, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & PRIMARY_CODE
+    if code not in UNWRITABLE:
+        return outcome
+    _log.error("not_written", error=str(outcome))
+    return Overloaded(UNWRITABLE[code])
 
 
 def open_database(path: str, *, read_only: bool = False) -> sqlite3.Connection:
