@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
 import pytest
 from databases import Database, PostgresDatabase, SqliteDatabase
+from imports import make_installation
 from postgres_server import PostgresServer
 
 _names = count()
@@ -26,3 +28,22 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Database:
         return SqliteDatabase(tmp_path)
     server: PostgresServer = request.getfixturevalue("postgres")
     return PostgresDatabase(server.address(f"store_{next(_names)}"))
+
+
+@pytest.fixture(scope="session")
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with something in most tables, to be copied."""
+    file = tmp_path_factory.mktemp("installation") / "old.db"
+    make_installation(file)
+    return file
+
+
+@pytest.fixture
+def old(installation: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copy(installation, tmp_path / "old.db"))
+
+
+@pytest.fixture
+def address(postgres: PostgresServer) -> str:
+    """Of an empty database."""
+    return postgres.address(f"store_{next(_names)}")
