@@ -21,10 +21,22 @@ RESULT_BYTES_MAX = 131_072
 CHECKPOINT_BYTES_MAX = 65_536
 MESSAGE_CHARS_MAX = 2_000
 
+NULL = Raw(b"null")
+"""No JSON value was given."""
+
 Order = Literal["none", "soft", "hard", "lost"]
 OutcomeWord = Literal["completed", "failed", "cancelled", "waiting"]
 """`waiting`: a job asks a person about the draft that is its result."""
 Health = Literal["available", "offline", "unauthorized", "unhealthy", "quarantined"]
+
+
+class JobTerms(Struct, frozen=True):
+    """A type of job as its worker knows it; the server may not have its code."""
+
+    name: str
+    attempts_max: int = 1
+    time_limit_ms: int = 3_600_000
+    on_interrupted: Literal["retry", "fail", "ask_human"] = "retry"
 
 
 class PhoneReport(Struct, omit_defaults=True):
@@ -37,7 +49,7 @@ class PhoneReport(Struct, omit_defaults=True):
     temperature_c: float | None = None
     storage_free_mb: int | None = None
     detail: str = ""
-    job_types: list[str] | None = None
+    job_types: list[JobTerms] | None = None
     """Of a lane for jobs, which is no phone: the types of jobs it takes."""
 
 
@@ -87,9 +99,9 @@ class Assignment(Struct, omit_defaults=True):
     """The account's app: which app profile drives it."""
     waited_ms: int = 0
     """How long the server had the request before it gave the item away."""
-    checkpoint: Raw | None = None
+    checkpoint: Raw = NULL
     """Of a job: where an earlier run said a later one can go on."""
-    decisions: Raw | None = None
+    decisions: Raw = NULL
     """Of a job: what people have decided so far, a JSON array."""
 
 
@@ -107,7 +119,7 @@ class RunReport(Struct, omit_defaults=True):
     started: bool = False
     percent: float | None = None
     message: str = ""
-    checkpoint: Raw | None = None
+    checkpoint: Raw = NULL
 
 
 class Heartbeat(Struct):
@@ -169,7 +181,7 @@ class Result(Struct, omit_defaults=True):
     output_truncated: bool = False
     forced: bool = False
     started: bool = True
-    checkpoint: Raw | None = None
+    checkpoint: Raw = NULL
     """The last one, which may not have been reported before."""
 
 

@@ -19,6 +19,7 @@ from procession.operations import LOOK_AGAIN_MS
 from procession.protocol import (
     LANES_MAX,
     MESSAGE_CHARS_MAX,
+    NULL,
     OUTPUT_BYTES_MAX,
     RESULT_BYTES_MAX,
     RUNS_MAX,
@@ -38,6 +39,7 @@ from procession.wakeup import Waiting
 from procession.working import claim_now, draining, put_phones
 
 HEARTBEATS_PER_LEASE = 5
+NULL_BYTES = bytes(NULL)
 INTERRUPTED = "lease_lost"
 """The category of a run that did not end by itself: its agent stopped or lost it."""
 
@@ -119,7 +121,7 @@ async def _renew(
         change = Change(process, (renewed,))
         if item.state not in ITEM_ACTIVE:
             return change
-        if run.checkpoint is not None:
+        if bytes(run.checkpoint) != NULL_BYTES:
             change = Change(process, (renewed,), notes=(_checkpoint(item, run.checkpoint),))
         if run.started or run.percent is not None:
             change = _then(change, lifecycle.start(process, renewed, now_ms))
@@ -166,7 +168,7 @@ async def _finish(
     def decide(process: Process, items: Sequence[Item], now_ms: int) -> Change:
         item = _held(process, items, caller, agent_id, result.attempt)
         change = _ended(process, item, result, chance, now_ms)
-        if result.checkpoint is None or item.state not in ITEM_ACTIVE:
+        if bytes(result.checkpoint) == NULL_BYTES or item.state not in ITEM_ACTIVE:
             return change
         noted = (_checkpoint(item, result.checkpoint), *change.notes)
         return replace(change, notes=noted)

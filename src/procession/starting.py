@@ -17,6 +17,7 @@ from procession.core.states import State
 from procession.engine import Engine
 from procession.jobs import registry
 from procession.jobs.job import Decision
+from procession.protocol import JobTerms
 from procession.store.rows import text_of
 from procession.store.store import like
 from procession.store.turn import QUEUE_JOBS, Submitted
@@ -34,14 +35,6 @@ class JobRequest(Struct, frozen=True, kw_only=True):
     inputs: Raw
     requested_by: Raw
     fingerprint: str = ""
-
-
-class _Terms(Struct, frozen=True):
-    """What a job type says of one input."""
-
-    attempts_max: int = 1
-    time_limit_ms: int = 0
-    on_interrupted: str = "retry"
 
 
 async def start_job(engine: Engine, caller: Caller, request: JobRequest) -> Submitted:
@@ -69,7 +62,7 @@ async def start_job(engine: Engine, caller: Caller, request: JobRequest) -> Subm
 
 
 def _process(
-    engine: Engine, caller: Caller, request: JobRequest, terms: _Terms, now_ms: int
+    engine: Engine, caller: Caller, request: JobRequest, terms: JobTerms, now_ms: int
 ) -> Process:
     return Process(
         process_id=engine.new_id(now_ms),
@@ -92,29 +85,33 @@ def _process(
     )
 
 
-async def _terms(engine: Engine, caller: Caller, request: JobRequest) -> _Terms:
+async def _terms(engine: Engine, caller: Caller, request: JobRequest) -> JobTerms:
     """Of a type known here, or only to a worker: then the worker looks at the input."""
     try:
         one = registry.find(request.job_type)
     except registry.JobTypeUnknown as unknown:
-        if await _some_worker_knows(engine, caller, request.job_type):
-            return _Terms()
-        raise Invalid("/type", str(unknown)) from None
+        terms = await _a_workers_terms(engine, caller, request.job_type)
+        if terms is None:
+            raise Invalid("/type", str(unknown)) from None
+        return terms
     try:
         inputs = registry.decoded(one, bytes(request.inputs))
     except registry.InputInvalid as refusal:
         raise Invalid("/input", str(refusal)) from None
-    return _Terms(
-        registry.attempts_max(one, inputs), registry.time_limit_ms(one, inputs), one.on_interrupted
+    return JobTerms(
+        one.name,
+        registry.attempts_max(one, inputs),
+        registry.time_limit_ms(one, inputs),
+        one.on_interrupted,
     )
 
 
-async def _some_worker_knows(engine: Engine, caller: Caller, job_type: str) -> bool:
-    return bool(
-        await engine.store.connection.fetch(
-            "lane_for", tenant_id=caller.tenant_id, pattern=like(text_of(job_type))
-        )
+async def _a_workers_terms(engine: Engine, caller: Caller, job_type: str) -> JobTerms | None:
+    found = await engine.store.connection.fetch(
+        "lane_for", tenant_id=caller.tenant_id, pattern=like(text_of(job_type))
     )
+    known = decode(found[0][0], type=list[JobTerms]) if found else []
+    return next((terms for terms in known if terms.name == job_type), None)
 
 
 async def draft_of(engine: Engine, process: Process) -> Any:

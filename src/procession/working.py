@@ -15,9 +15,11 @@ from procession.operations import LOOK_AGAIN_MS
 from procession.protocol import (
     LANES_MAX,
     MESSAGE_CHARS_MAX,
+    NULL,
     WAIT_MS_MAX,
     Assignment,
     Claim,
+    JobTerms,
     PhoneReport,
     Register,
     Registered,
@@ -141,8 +143,8 @@ async def claim_now(
             _assignment(process, item, lease_ms),
             app=apps.get(item.account_id or ""),
             waited_ms=waited_ms,
-            checkpoint=notes.get((item.item_id, "checkpoint")),
-            decisions=notes.get((item.item_id, "decision")),
+            checkpoint=notes.get((item.item_id, "checkpoint"), NULL),
+            decisions=notes.get((item.item_id, "decision"), NULL),
         )
         for process, item in claimed
     ]
@@ -209,7 +211,7 @@ async def put_phones(
 
 
 async def _put_lane(
-    turn: Turn, caller: Caller, agent_id: str, lane: PhoneReport, job_types: Sequence[str]
+    turn: Turn, caller: Caller, agent_id: str, lane: PhoneReport, job_types: Sequence[JobTerms]
 ) -> None:
     ours = await turn.store.connection.execute(
         "put_lane",
@@ -217,8 +219,8 @@ async def _put_lane(
         phone_id=lane.phone_id,
         agent_id=agent_id,
         health=lane.state,
-        labels=text_of(sorted(job_types)),
-        detail=lane.detail[:MESSAGE_CHARS_MAX],
+        labels=text_of(sorted(terms.name for terms in job_types)),
+        detail=text_of(job_types),
         seen_ms=turn.now_ms,
     )
     if not ours:

@@ -19,6 +19,7 @@ from procession.jobs.job import Decision
 from procession.protocol import (
     Assignment,
     Finish,
+    JobTerms,
     PhoneReport,
     Register,
     Result,
@@ -40,7 +41,7 @@ def on(act: Callable[[Site], Awaitable[None]]) -> None:
 
 
 async def hire(site: Site, *lanes: str, types: Sequence[str] = ("draft", "echo")) -> None:
-    reports = [PhoneReport(lane, job_types=list(types)) for lane in lanes or LANES]
+    reports = [PhoneReport(lane, job_types=[JobTerms(name, 2) for name in types]) for lane in lanes or LANES]
     await working.register(site.engine, OPERATOR, Register("w", 1, "1", [], reports))
 
 
@@ -188,7 +189,7 @@ def test_a_run_goes_on_from_the_last_checkpoint_however_the_one_before_ended() -
         await hire(site, LANES[0])
         process = await begin(site)
         [run] = await site.claim("w", LANES[0])
-        assert run.checkpoint is None
+        assert bytes(run.checkpoint) == b"null"
         report = RunReport(run.item_id, run.attempt, True, 10.0, "a tenth", Raw(b'{"row":100}'))
         await reporting.report(site.engine, OPERATOR, reporting.Report("w", [report]))
         assert await end(site, run, "failed", error=None, checkpoint=Raw(b'{"row":120}'))
@@ -225,5 +226,7 @@ def test_a_type_only_a_worker_knows_is_accepted() -> None:
         process = await begin(site, "own_import", '{"anything":[1]}')
         [run] = await site.claim("w", LANES[0])
         assert run.process_id == process.process_id
+        assert process.request.attempts_max == 2
+        assert process.request.time_limit_ms == 3_600_000
 
     on(act)

@@ -14,7 +14,7 @@ from procession.agent.frames import Ended, Limits, Said, Start
 from procession.agent.held import Held, Why
 from procession.agent.nursery import NotHired, Nursery, Seat
 from procession.agent.reports import Reports
-from procession.protocol import OutcomeWord, Result, RunError
+from procession.protocol import NULL, OutcomeWord, Result, RunError
 
 log = logging.getLogger(__name__)
 
@@ -110,8 +110,8 @@ class Lane:
             self._reports.drop(held.key)
 
 
-def _bytes(raw: Raw | None) -> bytes | None:
-    return None if raw is None else bytes(raw)
+def _bytes(raw: Raw) -> bytes | None:
+    return None if bytes(raw) == bytes(NULL) else bytes(raw)
 
 
 def result_of(held: Held, ended: Ended | None) -> Result | None:
@@ -132,7 +132,7 @@ def result_of(held: Held, ended: Ended | None) -> Result | None:
     result.output = printable(ended.output)
     result.output_truncated = ended.output_truncated
     result.forced = ended.signalled
-    result.checkpoint = None if ended.checkpoint is None else Raw(ended.checkpoint)
+    result.checkpoint = NULL if ended.checkpoint is None else Raw(ended.checkpoint)
     return result
 
 

@@ -21,7 +21,7 @@ from procession.agent.adbwire import AdbRefused
 from procession.agent.health import Gates, Quarantine, Vitals, unfit
 from procession.agent.settings import AgentSettings
 from procession.jobs import registry as jobs
-from procession.protocol import Health, PhoneReport
+from procession.protocol import Health, JobTerms, PhoneReport
 
 FIRST_LOOK_S = 10.0
 ADB_AGAIN_S = 1.0
@@ -48,7 +48,7 @@ class Known(Struct):
     phone_id: str
     serial: str
     quarantine: Quarantine = field(default_factory=Quarantine)
-    job_types: list[str] | None = None
+    job_types: list[JobTerms] | None = None
     """Of a lane for jobs, which is no phone."""
 
 
@@ -67,7 +67,7 @@ class Phones:
             name: Known(name, "") for name in settings.lanes_without_phone
         }
         self._known |= {
-            name: Known(name, "", job_types=jobs.names()) for name in settings.job_lane_names()
+            name: Known(name, "", job_types=job_terms()) for name in settings.job_lane_names()
         }
         self._looked = asyncio.Event()
         self._probes: dict[str, asyncio.Task[None]] = {}
@@ -267,6 +267,14 @@ class Phones:
         if known.quarantine.holds:
             return "quarantined", "failed repeatedly"
         return ("unhealthy", seen.unfit) if seen.unfit else ("available", "")
+
+
+def job_terms() -> list[JobTerms]:
+    """What a server is told of the job types known here."""
+    return [
+        JobTerms(one.name, one.attempts_max, one.time_limit_ms, one.on_interrupted)
+        for one in map(jobs.find, jobs.names())
+    ]
 
 
 def _number(pattern: str, text: str) -> int | None:

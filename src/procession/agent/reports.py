@@ -11,7 +11,7 @@ from procession.agent.frames import Progress
 from procession.agent.held import Held, Holding, Key
 from procession.agent.link import FORGOTTEN, Link, Pause
 from procession.client import Refused, Unreachable
-from procession.protocol import RUNS_MAX, Orders, Report, RunReport
+from procession.protocol import NULL, RUNS_MAX, Orders, Report, RunReport
 
 REPORT_TIMEOUT_S = 5.0
 
@@ -43,7 +43,7 @@ class Reports:
         """Let the server know how far a run is; only the newest is kept."""
         before = self._waiting.get(held.key)
         started = before.started if before else False
-        kept = None if progress.checkpoint is None else Raw(progress.checkpoint)
+        kept = NULL if progress.checkpoint is None else Raw(progress.checkpoint)
         self._queue(RunReport(*held.key, started, progress.percent, progress.message, kept))
 
     def drop(self, key: Key) -> None:

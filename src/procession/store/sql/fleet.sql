@@ -39,7 +39,8 @@ ON CONFLICT (tenant_id, phone_id) DO UPDATE SET agent_id = excluded.agent_id,
   temperature_c = excluded.temperature_c, storage_free_mb = excluded.storage_free_mb,
   detail = excluded.detail, seen_ms = excluded.seen_ms;
 
--- put_lane: a lane for jobs is a phone without a device; its labels are its job types
+-- put_lane: a lane for jobs is a phone without a device; its labels are its job types, its detail
+-- what is to be known of each
 INSERT INTO phone (tenant_id, phone_id, agent_id, kind, health, serial, labels, paused, detail,
   seen_ms)
 VALUES (:tenant_id, :phone_id, :agent_id, 'lane', :health, '', :labels, 0, :detail, :seen_ms)
@@ -48,9 +49,10 @@ ON CONFLICT (tenant_id, phone_id) DO UPDATE SET agent_id = excluded.agent_id,
   seen_ms = excluded.seen_ms
 WHERE phone.kind = 'lane';
 
--- lane_for: whether some worker has said that it knows a job type
-SELECT 1 FROM phone
-WHERE tenant_id = :tenant_id AND kind = 'lane' AND labels LIKE :pattern ESCAPE '\' LIMIT 1;
+-- lane_for: what the worker last heard of says of a job type
+SELECT detail FROM phone
+WHERE tenant_id = :tenant_id AND kind = 'lane' AND labels LIKE :pattern ESCAPE '\'
+ORDER BY seen_ms DESC LIMIT 1;
 
 -- edit_phone: the operator's part
 UPDATE phone SET labels = :labels, paused = :paused
