@@ -223,7 +223,7 @@ class Turn:
             "queue_head", [(tenant_id, queue, count) for queue, count in wanted.items()]
         )
         heads: dict[str, deque[tuple[int, str, str]]] = {}
-        for queue, number, item_id, process_id in sorted(found, key=lambda row: row[1]):
+        for *_, queue, number, item_id, process_id in sorted(found, key=lambda row: row[-3]):
             heads.setdefault(queue, deque()).append((number, item_id, process_id))
         return heads
 
