@@ -19,12 +19,14 @@ from history import Book
 from postgres_server import KILLABLE, PostgresServer
 from programs import PROCESSION, Program
 from simulated import Simulated
+from small_disk import SmallDisk
 from world import TOKEN, Agent
 
 PHONES = 4
 LEASE_MS = 2_000
 RETRIES = ", ".join(["0s", "1s", "1s", "2s", "2s", "2s", "4s", "4s", "4s", "8s"])
 """Pauses between the tries of a callback that fit into a round."""
+NO_DISKS: Mapping[str, SmallDisk] = MappingProxyType({})
 NO_CABLES: Mapping[str, Cable] = MappingProxyType({})
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
@@ -95,9 +97,10 @@ class Installation:
         allow: str = "127.0.0.0/8",
         simulated: Simulated,
         cables: Mapping[str, Cable] = NO_CABLES,
+        disks: Mapping[str, SmallDisk] = NO_DISKS,
     ) -> None:
         self.home, self.receiver, self.simulated = home, receiver, simulated
-        self.postgres, self.cables = postgres, cables
+        self.postgres, self.cables, self.disks = postgres, cables, disks
         (home / "book").mkdir()
         self.book = Book(home / "book")
         self.phones = list(simulated.addresses)
@@ -159,7 +162,8 @@ class Opened:
 
     def postgres(self, home: Path | None = None, network: str = "") -> PostgresServer:
         listening = {"listen_addresses": "*"} if network else {}
-        server = PostgresServer(KILLABLE | listening, home, network)
+        small = {"min_wal_size": "4MB", "max_wal_size": "16MB"} if home else {}
+        server = PostgresServer(KILLABLE | listening | small, home, network)
         self._stack.callback(server.stop)
         return server
 

@@ -55,11 +55,11 @@ def pieces(chance: random.Random, count: int, phones: Sequence[str], servers: in
 
 
 class Load:
-    """Callers at work in threads. `asked`, `taken` and `refused` count while they go on."""
+    """Callers at work in threads. `asked`, `refused` and `unanswered` count while they go on."""
 
     def __init__(self, apis: Sequence[Api], book: Book, work: Sequence[Piece]) -> None:
         self.accepted: dict[str, Piece] = {}
-        self.asked = self.refused = 0
+        self.asked = self.refused = self.unanswered = 0
         self._apis, self._book, self._waiting = apis, book, deque(work)
         self._over = threading.Event()
         self._pool = ThreadPoolExecutor(CALLERS)
@@ -126,7 +126,8 @@ class Load:
         while not self._over.is_set():
             try:
                 reply: Reply = ask(self._apis[number % len(self._apis)])
-            except AWAY:
+            except AWAY as error:
+                self.unanswered += isinstance(error, TimeoutError)
                 reply = Reply(503, {}, None)
             if reply.status in wanted:
                 return reply

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from installation import Installation
 from judgement import judge, judge_told
 from load import Load, pieces
-from strikes import Strike, until_taken
+from strikes import Strike, until_asked
 
 ROUNDS = int(os.environ.get("PROCESSION_FAULT_ROUNDS", "50"))
 SEED = int(os.environ.get("PROCESSION_FAULT_SEED", "1"))
@@ -80,7 +80,7 @@ class Scene:
         try:
             for moment in sorted(chance.choices(range(1, WORK), k=chance.randint(1, STRIKES_MAX))):
                 strike = chance.choice(strikes)
-                until_taken(load, moment)
+                until_asked(load, moment)
                 struck.append(strike.__name__)
                 strike(place, load, chance)
                 print(f"{time.monotonic() - begun_s:.1f} s: {strike.__name__} is over")

@@ -139,6 +139,6 @@ def adb_servers(port: int) -> list[int]:
     return found
 
 
-def until_taken(load: Load, count: int) -> None:
+def until_asked(load: Load, count: int) -> None:
     """Wait until so many pieces were asked for: a moment in the middle of the work."""
     until(lambda: load.done or load.asked >= count, 60, "work under way")
