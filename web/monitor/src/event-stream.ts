@@ -4,10 +4,6 @@ export interface StreamEvent {
   /** The event's name; "message" where it has none. */
   readonly name: string;
   readonly data: string;
-  /** The last id seen, this event's or an earlier one's. */
-  readonly id: string;
-  /** The reconnection time the server has asked for, in milliseconds, if it has. */
-  readonly retryMs: number | null;
 }
 
 /** A longer event is refused: a process is at most a few hundred kilobytes. */
@@ -18,27 +14,21 @@ export class EventTooLong extends Error {
   override readonly name = "EventTooLong";
 }
 
-/** Takes text in pieces of any size and gives the events they complete. */
+/**
+ * Takes text in pieces of any size and gives the events they complete. Ids are left out: a
+ * process carries its version itself. A byte order mark is the decoder's to drop.
+ */
 export class EventStreamParser {
+  /** The reconnection time the server has asked for, in milliseconds, if it has. */
+  retryMs: number | null = null;
   #rest = "";
   #data: string[] = [];
   #chars = 0;
   #name = "";
-  #id = "";
-  #retryMs: number | null = null;
-  #begun = false;
-
-  get retryMs(): number | null {
-    return this.#retryMs;
-  }
 
   /** The events completed by this piece. Raises EventTooLong. */
   push(text: string): StreamEvent[] {
-    let buffer = this.#rest + text;
-    if (!this.#begun && buffer.length > 0) {
-      this.#begun = true;
-      if (buffer.startsWith("\uFEFF")) buffer = buffer.slice(1);
-    }
+    const buffer = this.#rest + text;
     const events: StreamEvent[] = [];
     const lines = buffer.split(/\r\n|\n|\r(?!$)/);
     this.#rest = lines.pop() ?? "";
@@ -64,23 +54,16 @@ export class EventStreamParser {
     if (field === "data") {
       this.#data.push(value);
       this.#chars += value.length;
-      if (this.#chars > EVENT_CHARS_MAX) throw new EventTooLong();
     } else if (field === "event") this.#name = value;
-    else if (field === "id" && !value.includes("\0")) this.#id = value;
-    else if (field === "retry" && /^\d{1,9}$/.test(value)) this.#retryMs = Number(value);
+    else if (field === "retry" && /^\d{1,9}$/.test(value)) this.retryMs = Number(value);
   }
 
   #dispatch(): StreamEvent | null {
-    const { length } = this.#data;
-    const event = {
-      name: this.#name || "message",
-      data: this.#data.join("\n"),
-      id: this.#id,
-      retryMs: this.#retryMs,
-    };
+    const event = { name: this.#name || "message", data: this.#data.join("\n") };
+    const isOne = this.#data.length > 0;
     this.#data = [];
     this.#chars = 0;
     this.#name = "";
-    return length === 0 ? null : event;
+    return isOne ? event : null;
   }
 }

@@ -1,7 +1,7 @@
 /** Requests with the caller's token, which is renewed when the server refuses it. */
 
 import type { Clock } from "./clock.js";
-import { asError, RequestRefused, ServerUnreachable } from "./errors.js";
+import { RequestRefused, ServerUnreachable } from "./errors.js";
 
 /**
  * Gives the token of the moment. After a 401 it is called with the token that was refused and
@@ -45,7 +45,7 @@ export class Http {
     if (answer.status === 401 && token !== null) {
       const renewed = await this.#renew(token);
       if (renewed !== null && renewed !== token) {
-        await discard(answer);
+        answer.body?.cancel().catch(() => {});
         answer = await this.#fetch(path, request, renewed, signal);
       }
     }
@@ -61,20 +61,26 @@ export class Http {
     signal?: AbortSignal,
   ): Promise<unknown> {
     const abort = new AbortController();
-    const giveUp = () => abort.abort(new ServerUnreachable("The server did not answer in time."));
-    const end = () => abort.abort(signal?.reason);
-    const clear = this.#clock.later(deadlineMs, giveUp);
-    signal?.addEventListener("abort", end);
-    try {
-      if (signal?.aborted) end();
-      const answer = await this.send(path, request, abort.signal);
-      return answer.status === 304 ? null : await parsed(answer);
-    } catch (thrown) {
-      throw abort.signal.aborted ? asError(abort.signal.reason) : thrown;
-    } finally {
-      clear();
-      signal?.removeEventListener("abort", end);
-    }
+    let clear = () => {};
+    const givenUp = new Promise<never>((_, reject) => {
+      const end = (reason: unknown) => {
+        reject(reason);
+        abort.abort();
+      };
+      const drop = () => end(signal?.reason);
+      const late = () => end(new ServerUnreachable("The server did not answer in time."));
+      const unset = this.#clock.later(deadlineMs, late);
+      signal?.addEventListener("abort", drop);
+      if (signal?.aborted) drop();
+      clear = () => {
+        unset();
+        signal?.removeEventListener("abort", drop);
+      };
+    });
+    const answered = this.send(path, request, abort.signal).then(parsed);
+    // What is given up may still fail later, and is nobody's concern then.
+    answered.catch(() => {});
+    return await Promise.race([answered, givenUp]).finally(clear);
   }
 
   async #fetch(
@@ -126,6 +132,7 @@ export class Http {
 }
 
 async function parsed(answer: Response): Promise<unknown> {
+  if (answer.status === 304) return null;
   const text = await answer.text().catch((thrown) => {
     throw new ServerUnreachable("The answer broke off.", { cause: thrown });
   });
@@ -138,17 +145,11 @@ async function parsed(answer: Response): Promise<unknown> {
 
 async function refusal(answer: Response): Promise<RequestRefused> {
   const body = await parsed(answer).catch(() => null);
-  const said = (typeof body === "object" && body !== null ? body : {}) as {
-    message?: unknown;
-    errors?: unknown;
-  };
-  const message =
-    typeof said.message === "string" ? said.message : `The server answered ${answer.status}.`;
-  const errors = typeof said.errors === "object" && said.errors !== null ? said.errors : {};
+  const { message, errors } = (body ?? {}) as { message?: unknown; errors?: unknown };
   return new RequestRefused(
     answer.status,
-    message,
-    errors as Record<string, string[]>,
+    typeof message === "string" ? message : `The server answered ${answer.status}.`,
+    typeof errors === "object" && errors !== null ? (errors as Record<string, string[]>) : {},
     retryAfterMs(answer.headers.get("Retry-After")),
   );
 }
@@ -158,8 +159,4 @@ function retryAfterMs(header: string | null): number | null {
   return header !== null && /^\d{1,9}$/.test(header)
     ? Math.min(Number(header) * 1_000, RETRY_AFTER_MS_MAX)
     : null;
-}
-
-async function discard(answer: Response): Promise<void> {
-  await answer.body?.cancel().catch(() => {});
 }

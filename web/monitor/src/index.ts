@@ -1,11 +1,4 @@
-export {
-  type ClientOptions,
-  type FollowOptions,
-  type ListQuery,
-  type NewProcess,
-  ProcessClient,
-  type Review,
-} from "./client.js";
+export { type ClientOptions, ProcessClient, type Review } from "./client.js";
 export { CLOCK, type Clock, PAGE, type Page } from "./clock.js";
 export { RequestRefused, ServerUnreachable, StreamUnavailable } from "./errors.js";
 export type { Access, TokenSource } from "./http.js";
@@ -23,3 +16,5 @@ export {
   STATUSES,
   type Status,
 } from "./process.js";
+export type { Source, StreamSink } from "./stream.js";
+export { type ListQuery, type NewProcess, Workspace } from "./workspace.js";

@@ -135,22 +135,24 @@ class Turn {
         this.#merge(event.process);
         break;
       case "refused":
-        state.refusal = event.error;
-        break;
       case "commanded":
-        state.refusal = null;
+        state.refusal = event.kind === "refused" ? event.error : null;
         break;
-      default:
-        this.#lives(event.kind);
+      case "started":
+        this.#start();
+        break;
+      case "stopped":
+        this.#rest("stopped");
+        break;
+      case "hidden":
+        this.#hide();
+        break;
+      case "visible":
+        this.#show();
+        break;
+      case "nudged":
+        this.#nudge();
     }
-  }
-
-  #lives(kind: "started" | "stopped" | "hidden" | "visible" | "nudged"): void {
-    if (kind === "started") this.#start();
-    else if (kind === "stopped") this.#rest("stopped");
-    else if (kind === "hidden") this.#hide();
-    else if (kind === "visible") this.#show();
-    else this.#nudge();
   }
 
   #streamSays(event: Extract<Event, { kind: "alive" | "frame" | "ended" | "failed" }>): void {
@@ -170,16 +172,8 @@ class Turn {
     else this.#pollWorked(event.process);
   }
 
+  /** A timer that was cleared does not ring, so there is a reason whenever one does. */
   #rings(timer: Timer): void {
-    const { state } = this;
-    const isDue = {
-      silence: state.stream !== "closed",
-      reconnect: state.stream === "closed",
-      probe: state.stream === "closed",
-      poll: state.polling,
-      hide: state.hidden,
-    };
-    if (state.phase !== "running" || !isDue[timer]) return;
     if (timer === "hide") this.#rest("paused");
     else if (timer === "poll") this.#poll();
     else if (timer === "silence") this.#silent();
@@ -187,10 +181,7 @@ class Turn {
   }
 
   #start(): void {
-    const { state } = this;
-    if (state.phase !== "stopped") return;
-    if (state.hidden) state.phase = "paused";
-    else this.#run();
+    if (this.state.phase === "stopped") this.#run();
   }
 
   #hide(): void {
@@ -210,21 +201,20 @@ class Turn {
   #nudge(): void {
     const { state } = this;
     if (state.phase === "error") this.#run();
-    if (state.phase !== "running") return;
-    if (state.stream === "closed") this.#open();
-    if (state.polling) this.#poll();
+    else if (state.phase === "running") {
+      if (state.stream === "closed") this.#open();
+      if (state.polling) this.#poll();
+    }
   }
 
+  /** From rest; a hidden tab rests on until it is shown. */
   #run(): void {
     const { state } = this;
-    state.phase = "running";
+    state.phase = state.hidden ? "paused" : "running";
     state.trouble = null;
     state.streamFailures = 0;
     state.pollFailures = 0;
-    state.polling = false;
-    state.renewing = false;
-    this.#open();
-    if (state.hidden) this.#set("hide", this.#limits.hideMs);
+    if (!state.hidden) this.#open();
   }
 
   #rest(phase: Exclude<Phase, "running">): void {
@@ -244,10 +234,7 @@ class Turn {
     if (over && (state.phase === "running" || state.phase === "paused")) {
       state.trouble = null;
       this.#rest("done");
-    } else if (!over && state.phase === "done") {
-      if (state.hidden) state.phase = "paused";
-      else this.#run();
-    }
+    } else if (!over && state.phase === "done") this.#run();
   }
 
   #open(): void {

@@ -1,6 +1,6 @@
 /** Follows one process: runs the machine's effects with real timers, streams and requests. */
 
-import type { FollowOptions, ProcessClient } from "./client.js";
+import type { ProcessClient } from "./client.js";
 import { asError } from "./errors.js";
 import {
   begin,
@@ -13,7 +13,7 @@ import {
   type Timer,
 } from "./machine.js";
 import type { Process, Status } from "./process.js";
-import type { Close } from "./stream.js";
+import type { Close, Source } from "./stream.js";
 
 /** What is known of a process, and how. It stays the same object until something changes. */
 export interface Snapshot {
@@ -36,8 +36,8 @@ export const NOTHING_YET: Snapshot = {
 
 export class ProcessMonitor {
   readonly id: number;
+  readonly source: Source;
   readonly #client: ProcessClient;
-  readonly #options: FollowOptions;
   readonly #used: (isFollowed: boolean) => void;
   readonly #listeners = new Set<() => void>();
   readonly #timers = new Map<Timer, () => void>();
@@ -53,12 +53,12 @@ export class ProcessMonitor {
   constructor(
     id: number,
     client: ProcessClient,
-    options: FollowOptions = {},
+    source: Source = client,
     used: (isFollowed: boolean) => void = () => {},
   ) {
     this.id = id;
     this.#client = client;
-    this.#options = options;
+    this.source = source;
     this.#used = used;
     this.#state = begin(client.limits);
   }
@@ -195,7 +195,7 @@ export class ProcessMonitor {
   }
 
   #open(run: number, after: number | null): void {
-    this.#close = this.#client.follow(this.id, after, this.#options, {
+    this.#close = this.source.follow(this.id, after, {
       alive: (retryMs) => this.#take({ kind: "alive", run, retryMs }),
       frame: (process) => {
         if (process.id === this.id) this.#take({ kind: "frame", run, process });

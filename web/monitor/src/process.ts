@@ -1,15 +1,23 @@
 /** What the workspace API says of a process, and how it is read from the wire. */
 
-export const STATUSES = [
+import { ServerUnreachable } from "./errors.js";
+
+export type Status =
+  | "pending"
+  | "running"
+  | "waiting_review"
+  | "completed"
+  | "failed"
+  | "cancelled";
+
+export const STATUSES: readonly Status[] = [
   "pending",
   "running",
   "waiting_review",
   "completed",
   "failed",
   "cancelled",
-] as const;
-
-export type Status = (typeof STATUSES)[number];
+];
 
 /** A value as JSON carries it. */
 export type Json =
@@ -71,12 +79,16 @@ export function newer(known: Process | null, incoming: Process): Process {
   return known !== null && incoming.version <= known.version ? known : incoming;
 }
 
-/** The value as a process, or null where it is none: only what the monitor relies on is checked. */
-export function asProcess(value: unknown): Process | null {
-  if (typeof value !== "object" || value === null) return null;
-  const { id, version, status } = value as Partial<Process>;
-  const known = STATUSES.some((word) => word === status);
-  return Number.isSafeInteger(id) && Number.isSafeInteger(version) && known
-    ? (value as Process)
-    : null;
+/** The value, if it is a process: what the monitor relies on is checked. Raises ServerUnreachable. */
+export function asProcess(value: unknown): Process {
+  const { id, version, status } = (value ?? {}) as Process;
+  if (Number.isSafeInteger(id) && Number.isSafeInteger(version) && STATUSES.includes(status))
+    return value as Process;
+  throw new ServerUnreachable("What came is not a process.");
+}
+
+/** The value, if it is a list. Raises ServerUnreachable. */
+export function asList<Item>(value: unknown): readonly Item[] {
+  if (Array.isArray(value)) return value;
+  throw new ServerUnreachable("What came is not a list.");
 }

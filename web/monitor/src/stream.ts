@@ -16,7 +16,12 @@ export interface StreamSink {
 
 export type Close = () => void;
 
-/** Opens the stream; after `Close` the sink hears nothing more, and nothing of it is left. */
+/** Where a monitor's states come from: after `Close` the sink hears nothing more. */
+export interface Source {
+  follow(id: number, after: number | null, sink: StreamSink): Close;
+}
+
+/** Opens the stream; `Close` breaks off the request. After it the sink hears nothing more, and nothing of it is left. */
 export function openStream(
   http: Http,
   path: string,
@@ -24,15 +29,10 @@ export function openStream(
   sink: StreamSink,
 ): Close {
   const abort = new AbortController();
-  const told: StreamSink = {
-    alive: (retryMs) => abort.signal.aborted || sink.alive(retryMs),
-    frame: (process) => abort.signal.aborted || sink.frame(process),
-    ended: () => abort.signal.aborted || sink.ended(),
-    failed: (error) => abort.signal.aborted || sink.failed(error),
-  };
-  read(http, path, lastEventId, told, abort.signal).then(
-    () => told.ended(),
-    (thrown) => told.failed(asError(thrown)),
+  const { signal } = abort;
+  read(http, path, lastEventId, sink, signal).then(
+    () => signal.aborted || sink.ended(),
+    (thrown) => signal.aborted || sink.failed(asError(thrown)),
   );
   return () => abort.abort();
 }
@@ -48,17 +48,12 @@ async function read(
   if (lastEventId !== null) headers["Last-Event-ID"] = String(lastEventId);
   const answer = await http.send(path, { headers }, signal);
   const reader = answer.body?.getReader();
-  if (!answer.headers.get("Content-Type")?.startsWith("text/event-stream") || !reader) {
-    await reader?.cancel().catch(() => {});
-    throw new StreamUnavailable("What came is not an event stream.");
-  }
-  const drop = () => void reader.cancel().catch(() => {});
-  signal.addEventListener("abort", drop);
   try {
-    if (!signal.aborted) await pump(reader, sink, signal);
+    if (!answer.headers.get("Content-Type")?.startsWith("text/event-stream") || !reader)
+      throw new StreamUnavailable("What came is not an event stream.");
+    await pump(reader, sink, signal);
   } finally {
-    signal.removeEventListener("abort", drop);
-    drop();
+    reader?.cancel().catch(() => {});
   }
 }
 
@@ -70,26 +65,15 @@ async function pump(
 ): Promise<void> {
   const parser = new EventStreamParser();
   const decoder = new TextDecoder();
-  while (!signal.aborted) {
+  for (;;) {
     const { value } = await reader.read().catch((thrown) => {
       throw new ServerUnreachable("The stream broke off.", { cause: thrown });
     });
-    if (value === undefined) return;
+    if (value === undefined || signal.aborted) return;
     const events = parser.push(decoder.decode(value, { stream: true }));
     sink.alive(parser.retryMs);
-    for (const event of events)
-      if (event.name === "message" || event.name === "done") sink.frame(processIn(event.data));
+    for (const { name, data } of events)
+      if (!signal.aborted && (name === "message" || name === "done"))
+        sink.frame(asProcess(JSON.parse(data)));
   }
-}
-
-function processIn(data: string): Process {
-  let value: unknown = null;
-  try {
-    value = JSON.parse(data);
-  } catch {
-    // Told below, like any other value that is no process.
-  }
-  const process = asProcess(value);
-  if (process === null) throw new StreamUnavailable("What came is not a process.");
-  return process;
 }

@@ -2,6 +2,8 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { ProcessClient } from "../src/client.js";
 import { RequestRefused } from "../src/errors.js";
 import type { Process } from "../src/process.js";
+import type { Source } from "../src/stream.js";
+import { Workspace } from "../src/workspace.js";
 import { CountingClock, clientOf, Follower, isIncreasing, TestPage } from "./follower.js";
 import { Backend } from "./server/backend.js";
 import type { FaultProxy, Way } from "./server/fault-proxy.js";
@@ -10,6 +12,7 @@ import { until } from "./until.js";
 let backend: Backend;
 let proxy: FaultProxy;
 let client: ProcessClient;
+let workspace: Workspace;
 const clock = new CountingClock();
 const page = new TestPage();
 const followers: Follower[] = [];
@@ -18,6 +21,7 @@ beforeEach(async () => {
   backend = await Backend.up();
   proxy = backend.proxy;
   client = clientOf(proxy.baseUrl, { clock, page });
+  workspace = new Workspace(client, 1);
 });
 
 /** Whatever a test did: once the last follower has left, nothing may be left of the monitor. */
@@ -32,11 +36,11 @@ afterEach(async () => {
 });
 
 async function sleep(seconds: number, steps = 10): Promise<Process> {
-  return await client.start({ type: "sleep", workspace_id: 1, input: { seconds, steps } });
+  return await workspace.start({ type: "sleep", input: { seconds, steps } });
 }
 
-function follow(id: number, of = client, workspaceId?: number): Follower {
-  const follower = new Follower(of.monitor(id, { workspaceId }));
+function follow(id: number, source: Source = client): Follower {
+  const follower = new Follower(client.monitor(id, source));
   followers.push(follower);
   return follower;
 }
@@ -70,7 +74,7 @@ describe("on an open way", () => {
   });
 
   test("a job that has ended is done with one stream", async () => {
-    const { id } = await client.start({ type: "echo", workspace_id: 1, input: {} });
+    const { id } = await workspace.start({ type: "echo", input: {} });
     await done(follow(id));
     const late = follow(id, clientOf(proxy.baseUrl, { clock, page }));
     await done(late);
@@ -120,7 +124,7 @@ describe("commands", () => {
   });
 
   test("a refused cancel is told, and leaves the connection alone", async () => {
-    const { id } = await client.start({ type: "echo", workspace_id: 1, input: {} });
+    const { id } = await workspace.start({ type: "echo", input: {} });
     const follower = follow(id);
     await done(follower);
     await expect(follower.monitor.cancel()).rejects.toThrow(RequestRefused);
@@ -130,7 +134,7 @@ describe("commands", () => {
 
   test("a retry is followed to its end", async () => {
     const input = { message: "no luck", times: 1 };
-    const { id } = await client.start({ type: "fail", workspace_id: 1, input });
+    const { id } = await workspace.start({ type: "fail", input });
     const follower = follow(id);
     await done(follower);
     expect(follower.monitor.snapshot.process?.error_message).toContain("no luck");
@@ -145,7 +149,7 @@ describe("commands", () => {
 
   test("a draft waits for its review, then goes on", async () => {
     const input = { value: { rows: 3 } };
-    const { id } = await client.start({ type: "draft", workspace_id: 1, input });
+    const { id } = await workspace.start({ type: "draft", input });
     const follower = follow(id);
     await until(
       () => follower.status,
@@ -160,9 +164,9 @@ describe("commands", () => {
   });
 
   test("lists and logs are read", async () => {
-    const { id } = await client.start({ type: "echo", workspace_id: 1, input: {} });
+    const { id } = await workspace.start({ type: "echo", input: {} });
     await done(follow(id));
-    const listed = await client.list({ workspace_id: 1, status: "completed", limit: 10 });
+    const listed = await workspace.list({ status: "completed", limit: 10 });
     expect(listed.some((process) => process.id === id)).toBe(true);
     const log = await client.events(id);
     expect(log.at(-1)?.status).toBe("completed");
@@ -188,7 +192,7 @@ describe("on a bad way", () => {
 
   test("a poll that finds nothing new costs a 304", async () => {
     proxy.streams = "refused";
-    const { id } = await client.start({ type: "draft", workspace_id: 1, input: { value: 1 } });
+    const { id } = await workspace.start({ type: "draft", input: { value: 1 } });
     const follower = follow(id);
     await until(
       () => follower.status,
@@ -267,6 +271,7 @@ describe("with tokens that expire", () => {
       return current;
     };
     client = clientOf(proxy.baseUrl, { clock, page, token });
+    workspace = new Workspace(client, 1);
     const jobs = await Promise.all([sleep(1.5, 30), sleep(1.5, 30)]);
     const all = jobs.map(({ id }) => follow(id));
     await Promise.all(all.map(live));
@@ -283,6 +288,7 @@ describe("with tokens that expire", () => {
     let current: string | null = "first";
     const token = (refused?: string) => (refused === current ? null : current);
     client = clientOf(proxy.baseUrl, { clock, page, token });
+    workspace = new Workspace(client, 1);
     const { id } = await sleep(30);
     const follower = follow(id);
     await live(follower);
@@ -367,7 +373,7 @@ describe("in a page", () => {
   test("a workspace's one stream serves all its processes", async () => {
     proxy.windowMs = 300;
     const jobs = await Promise.all(Array.from({ length: 12 }, () => sleep(1, 20)));
-    const all = jobs.map(({ id }) => follow(id, client, 1));
+    const all = jobs.map(({ id }) => follow(id, workspace));
     await Promise.all(all.map(done));
     expect(all.every(({ status }) => status === "completed")).toBe(true);
     expect(all.every(({ versions }) => isIncreasing(versions))).toBe(true);

@@ -1,13 +1,18 @@
 "use client";
 
 import { useCallback, useMemo, useSyncExternalStore } from "react";
-import type { FollowOptions, ProcessClient } from "../client.js";
+import type { ProcessClient } from "../client.js";
 import type { Connection } from "../machine.js";
 import { NOTHING_YET, type ProcessMonitor, type Snapshot } from "../monitor.js";
 import type { Process, Status } from "../process.js";
+import type { Source } from "../stream.js";
+import type { Workspace } from "../workspace.js";
 import { type ClientChoice, useProcessClient } from "./client-context.js";
 
-export interface UseProcessMonitorOptions extends ClientChoice, FollowOptions {}
+export interface UseProcessMonitorOptions extends ClientChoice {
+  /** Follow by the one stream of this workspace instead of a stream for each process. */
+  readonly workspace?: Workspace | undefined;
+}
 
 export interface ProcessMonitored {
   readonly process: Process | null;
@@ -38,11 +43,12 @@ export function useProcessMonitor(
   id: number | null,
   options: UseProcessMonitorOptions = {},
 ): ProcessMonitored {
-  const client = useProcessClient(options);
-  const { workspaceId } = options;
+  const { workspace } = options;
+  const client = useProcessClient(workspace ?? options);
+  const source = workspace ?? client;
   const followed = useMemo(
-    () => (id === null ? null : new Followed(client, id, { workspaceId })),
-    [client, id, workspaceId],
+    () => (id === null ? null : new Followed(client, id, source)),
+    [client, id, source],
   );
   const subscribe = useCallback(
     (changed: () => void) => followed?.subscribe(changed) ?? (() => {}),
@@ -64,14 +70,14 @@ export function useProcessMonitor(
 class Followed {
   readonly #client: ProcessClient;
   readonly #id: number;
-  readonly #options: FollowOptions;
+  readonly #source: Source;
   monitor: ProcessMonitor | null;
 
-  constructor(client: ProcessClient, id: number, options: FollowOptions) {
+  constructor(client: ProcessClient, id: number, source: Source) {
     this.#client = client;
     this.#id = id;
-    this.#options = options;
-    this.monitor = client.followed(id, options);
+    this.#source = source;
+    this.monitor = client.followed(id, source);
   }
 
   get snapshot(): Snapshot {
@@ -79,7 +85,7 @@ class Followed {
   }
 
   subscribe(changed: () => void): () => void {
-    this.monitor = this.#client.monitor(this.#id, this.#options);
+    this.monitor = this.#client.monitor(this.#id, this.#source);
     return this.monitor.subscribe(changed);
   }
 }

@@ -1,7 +1,7 @@
 /** The page of the browser tests: `?ids=1,2` chooses the jobs, `?tray` shows them in a tray. */
 import { StrictMode, useState } from "react";
 import { createRoot } from "react-dom/client";
-import { ProcessClient } from "../../src/index.js";
+import { ProcessClient, Workspace } from "../../src/index.js";
 import { ProcessClientProvider, useProcessMonitor } from "../../src/react/index.js";
 import { JobTray } from "../../src/react/job-tray.js";
 import "../../job-tray.css";
@@ -17,8 +17,8 @@ const brief = {
   hideMs: 50,
 };
 const client = new ProcessClient({ baseUrl: "/api", token: "token", limits: brief });
-const workspace = asked.get("workspace");
-const options = workspace === null ? {} : { workspaceId: Number(workspace) };
+const number = asked.get("workspace");
+const options = number === null ? {} : { workspace: new Workspace(client, Number(number)) };
 
 function Followed({ id }: { id: number }) {
   const { status, progress, connection, error, cancel, retry } = useProcessMonitor(id, options);

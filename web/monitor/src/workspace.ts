@@ -1,17 +1,31 @@
-/**
- * One stream of a whole workspace, shared by all who follow a process in it.
- *
- * To each it looks like a stream of its own: a follower that joins is told that the stream lives
- * once it does, then gets the state as it is now, then every change. Whoever joins after the
- * shared stream has ended opens it anew; each follower decides for itself when that is.
- */
+/** A workspace: its list of processes, starting new ones, and one stream for all of them. */
 
+import type { ProcessClient } from "./client.js";
 import { asError } from "./errors.js";
-import type { Process } from "./process.js";
-import type { Close, StreamSink } from "./stream.js";
+import {
+  asList,
+  asProcess,
+  type Json,
+  type Process,
+  type ProcessSummary,
+  type Status,
+} from "./process.js";
+import type { Close, Source, StreamSink } from "./stream.js";
 
-type Open = (sink: StreamSink) => Close;
-type Read = (id: number, after: number | null, signal: AbortSignal) => Promise<Process | null>;
+export interface NewProcess {
+  readonly type: string;
+  readonly input: Json;
+  /** Sent again with the same id, the request gives the process it has started already. */
+  readonly request_id?: string;
+}
+
+export interface ListQuery {
+  readonly status?: Status;
+  /** 1 to 200; the server gives 50 if it is left out. */
+  readonly limit?: number;
+  /** For the next page: the last id of this one. */
+  readonly before_id?: number;
+}
 
 interface Follower {
   readonly id: number;
@@ -20,24 +34,48 @@ interface Follower {
   readonly abort: AbortController;
 }
 
-export class WorkspaceStream {
-  readonly #open: Open;
-  readonly #read: Read;
+/**
+ * As a source for monitors it looks like a stream for each: who follows is told that the stream
+ * lives once it does, then gets the state as it is now, then every change. Whoever follows after
+ * the shared stream has ended opens it anew; each decides for itself when that is.
+ *
+ * Calls raise RequestRefused when the server says no, and ServerUnreachable.
+ */
+export class Workspace implements Source {
+  readonly client: ProcessClient;
+  readonly id: number;
   readonly #followers = new Set<Follower>();
   #close: Close | null = null;
   #isLive = false;
 
-  constructor(open: Open, read: Read) {
-    this.#open = open;
-    this.#read = read;
+  constructor(client: ProcessClient, id: number) {
+    this.client = client;
+    this.id = id;
   }
 
-  join(id: number, after: number | null, sink: StreamSink): Close {
+  /** Its processes, the newest first. */
+  async list(query: ListQuery = {}, signal?: AbortSignal): Promise<readonly ProcessSummary[]> {
+    const sent = new URLSearchParams({ workspace_id: String(this.id) });
+    for (const [name, value] of Object.entries(query))
+      if (value !== undefined) sent.set(name, String(value));
+    return asList(await this.client.ask(`/processes?${sent}`, {}, signal));
+  }
+
+  async start(process: NewProcess): Promise<Process> {
+    const body = { workspace_id: this.id, ...process };
+    return asProcess(await this.client.ask("/processes", { method: "POST", body }));
+  }
+
+  follow(id: number, after: number | null, sink: StreamSink): Close {
     const follower = { id, after, sink, abort: new AbortController() };
     this.#followers.add(follower);
     if (this.#isLive) queueMicrotask(() => this.#welcome(follower));
-    else this.#close ??= this.#open(this.#sink());
+    else this.#close ??= this.client.open(this.#path(), null, this.#sink());
     return () => this.#leave(follower);
+  }
+
+  #path(): string {
+    return `/processes/stream?workspace_id=${this.id}`;
   }
 
   #sink(): StreamSink {
@@ -74,7 +112,7 @@ export class WorkspaceStream {
   async #catchUp({ id, after, sink, abort }: Follower): Promise<void> {
     const { signal } = abort;
     try {
-      const process = await this.#read(id, after, signal);
+      const process = await this.client.get(id, after, signal);
       if (process !== null && !signal.aborted) sink.frame(process);
     } catch (thrown) {
       if (!signal.aborted) sink.failed(asError(thrown));
