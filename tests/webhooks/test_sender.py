@@ -206,6 +206,32 @@ def test_a_try_that_another_server_has_begun_is_not_ours() -> None:
     assert receiver.received == [], "the second must not overtake what another server sends"
 
 
+def test_hosts_in_another_servers_hands_are_not_looked_for_in_circles() -> None:
+    class OthersHands(DictOutbox):
+        async def due(self, origin: str, now_ms: int, limit: int) -> list[Delivery]:
+            await steps(20)
+            return []
+
+    async def steps(count: int) -> None:
+        for _ in range(count):
+            await asyncio.sleep(0)
+
+    async def story(outbox: DictOutbox) -> None:
+        async with make(outbox, limits=replace(QUICK, idle_ms=60_000)) as sender:
+            loop = asyncio.create_task(sender.run(lambda: NOW_MS))
+            outbox.add("http://a/")
+            await steps(10)
+            outbox.add("http://b/", process_id="p2")
+            sender.kick()
+            await steps(5_000)
+            await sender.close()
+            await loop
+
+    outbox = OthersHands()
+    asyncio.run(story(outbox))
+    assert outbox.calls < 20
+
+
 def test_what_is_cut_off_by_the_end_of_the_server_is_sent_again_by_schedule() -> None:
     let_go = threading.Event()
     receiver, outbox = Receiver(replies=[hang(let_go), reply(200)]), DictOutbox()

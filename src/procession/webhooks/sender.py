@@ -75,6 +75,7 @@ class Sender:
         self._targets: dict[str, Target] = {}
         self._woken = asyncio.Event()
         self._unseen: set[str] = set()
+        self._fruitless: set[str] = set()
         self._after = ""
         self._is_cut_short = False
         self._closing = False
@@ -187,13 +188,19 @@ class Sender:
     def _visited(self, origin: str, task: "asyncio.Task[int]") -> None:
         del self._visits[origin]
         error = None if task.cancelled() else task.exception()
-        is_unseen = origin in self._unseen
-        self._unseen.discard(origin)
         if error is not None:
             _log.error("callbacks_not_sent", origin=origin, exc_info=error)
-        elif is_unseen or (not task.cancelled() and task.result()):
-            # Without a try, what is due is in another server's hands: the next look is soon enough.
+        elif not task.cancelled() and task.result():
+            self._fruitless.discard(origin)
             self.kick()
+        elif origin not in self._unseen:
+            self._fruitless.discard(origin)
+        elif origin not in self._fruitless:
+            # Seen as due meanwhile: looked at once more. If it is in vain again, what is due is in
+            # another server's hands, and the next look is soon enough.
+            self._fruitless.add(origin)
+            self.kick()
+        self._unseen.discard(origin)
 
     async def _post(self, delivery: Delivery, now_ms: int) -> Answer:
         assert self._session is not None, "the sender is used inside `async with`"
