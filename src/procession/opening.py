@@ -18,6 +18,7 @@ from procession.store.database_clock import DatabaseClock
 from procession.store.ledger import Ledger, ThreadWriter, Writer, ended
 from procession.store.loop_writer import LoopWriter
 from procession.store.migrate import Server, migrate
+from procession.store.outage import Outage
 from procession.store.postgres import LOST, PostgresConnection
 from procession.store.postgres_reader import PostgresReader
 from procession.store.sqlite import SqliteConnection
@@ -79,14 +80,15 @@ async def _open_postgres(settings: Settings, server: Server | None) -> AsyncGene
             opened.push_async_callback(writing.close)
             hearing = await PostgresConnection.open(settings.database)
             opened.push_async_callback(hearing.close)
-            reader = await PostgresReader.open(settings.database, direct=writing.direct)
-            opened.push_async_callback(reader.close)
             time = DatabaseClock(clock.now_ms, clock.steady_ms)
             await time.look(writing.now_ms)
+            outage = Outage(time.now_ms)
+            reader = await PostgresReader.open(settings.database, outage, direct=writing.direct)
+            opened.push_async_callback(reader.close)
         except (*LOST, asyncpg.PostgresError) as error:
             raise SettingInvalid(f"database: cannot be opened: {error}") from None
         await migrate(writing, time.now_ms(), server=server)
-        writer = LoopWriter(writing, time, settings.lease_ms)
+        writer = LoopWriter(writing, time, settings.lease_ms, outage)
         # Of a Connection, readers use `fetch` alone.
         reading = cast(Connection, reader)
         engine = _engine(settings, writer, reading, Wakeup(), time.now_ms)

@@ -144,7 +144,13 @@ async def prepare(settings: Settings) -> str | None:
     Raises what `open_engine` raises.
     """
     async with open_engine(settings) as engine:
-        return await first_token(engine)
+        return await begin(engine)
+
+
+async def begin(engine: Engine) -> str | None:
+    """Before anything else: leases outlive a time without servers; then `first_token`."""
+    await loops.renew_all_leases(engine, alone=not is_shared(engine.settings.database))
+    return await first_token(engine)
 
 
 async def serve(
@@ -158,9 +164,7 @@ async def serve(
     """
     present = own_server(clock.chance)
     async with open_engine(settings, present) as engine:
-        if not is_shared(settings.database):
-            await loops.renew_all_leases(engine, alone=True)
-        token = None if sockets else await first_token(engine)
+        token = None if sockets else await begin(engine)
         guard = make_guard(settings)
         streams = AllStreams(engine)
         app = make_app(engine, guard, streams)

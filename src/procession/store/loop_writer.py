@@ -13,6 +13,7 @@ from procession.core.errors import Overloaded
 from procession.store.connection import Topic
 from procession.store.database_clock import DatabaseClock
 from procession.store.ledger import Done
+from procession.store.outage import Outage
 from procession.store.postgres import LOST, OutcomeUnknown, PostgresConnection, away
 from procession.store.renewal import renewing
 from procession.store.store import Store
@@ -37,12 +38,18 @@ class LoopWriter:
     When the database stays away a batch is refused as overload, and the caller may ask again.
     """
 
-    def __init__(self, connection: PostgresConnection, clock: DatabaseClock, lease_ms: int) -> None:
+    def __init__(
+        self,
+        connection: PostgresConnection,
+        clock: DatabaseClock,
+        lease_ms: int,
+        outage: Outage | None = None,
+    ) -> None:
         self._connection = connection
         self._store = Store(connection)
         self._clock = clock
+        self._outage = outage or Outage(clock.now_ms)
         self._lease_ms = lease_ms
-        self._saved_ms: int | None = None
         self._forgotten_ms = 0
         self._turn: asyncio.Task[None] | None = None
         connection.marks = True
@@ -83,9 +90,11 @@ class LoopWriter:
 
     async def _taken(self, batch: Sequence[Work]) -> Outcomes:
         for tries in range(1, TRIES_MAX + 1):
+            begun_ms = self._clock.now_ms()
             try:
                 return await self._turned(batch)
             except LOST:
+                self._outage.failed(begun_ms)
                 self._connection.drop()
                 if tries >= TRIES_MAX - 1:
                     raise
@@ -97,18 +106,24 @@ class LoopWriter:
     async def _turned(self, batch: Sequence[Work]) -> Outcomes:
         if self._clock.stale:
             await self._clock.look(self._connection.now_ms)
-        begun_ms = self._clock.now_ms()
-        quiet_ms = self._lease_ms // 3
-        if self._saved_ms is None or begun_ms - self._saved_ms > quiet_ms:
+        if self._outage.lasted_ms > self._outage_ms_max:
             await self._alone(Errand(renewing(self._lease_ms, alone=False)))
-        turn = Turn(self._store, self._clock.now_ms())
+        begun_ms = self._clock.now_ms()
+        turn = Turn(self._store, begun_ms)
         outcomes = await turn.run(batch)
-        # A turn that took long may have waited for the database: the next one looks at the leases.
-        self._saved_ms = begun_ms
+        self._outage.over()
+        if self._clock.now_ms() - begun_ms > self._outage_ms_max:
+            # A pooler has it wait for a database that is away, and tells of no failure.
+            self._outage.failed(begun_ms)
         if begun_ms - self._forgotten_ms > FORGET_EVERY_MS:
             self._forgotten_ms = begun_ms
             await self._forget()
         return outcomes, turn.topics
+
+    @property
+    def _outage_ms_max(self) -> int:
+        """Agents tell of their runs five times a lease, and miss one without harm."""
+        return self._lease_ms // 5
 
     async def _forget(self) -> None:
         """What is saved already is not in doubt because this fails."""
