@@ -10,14 +10,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bench import report
+from bench.bulk_writing import bulk_writing
 from bench.children import BenchFailed
 from bench.comparison import reads, submissions
 from bench.endtoend import drain, latency
+from bench.floor import floor
 from bench.memory import memory
 from bench.options import Options, Table
+from bench.peers.compare import crash, peers
+from bench.peers.several import two_servers
 from bench.work import fan_out, protocol
 
-PARTS: dict[str, Callable[[Options], Table]] = {
+PARTS: dict[str, Callable[[Options], Table | list[Table]]] = {
     "submissions": submissions,
     "reads": reads,
     "drain": drain,
@@ -25,6 +29,11 @@ PARTS: dict[str, Callable[[Options], Table]] = {
     "latency": latency,
     "fan-out": fan_out,
     "memory": memory,
+    "peers": peers,
+    "crash": crash,
+    "floor": floor,
+    "bulk-writing": bulk_writing,
+    "servers": two_servers,
 }
 
 
@@ -63,8 +72,10 @@ def run(given: argparse.Namespace, parts: list[str]) -> None:
             folder=Path(folder),
         )
         for name in parts:
-            tables.append(PARTS[name](options))
-            print(report.show(tables[-1]), flush=True)
+            found = PARTS[name](options)
+            for table in found if isinstance(found, list) else [found]:
+                tables.append(table)
+                print(report.show(table), flush=True)
     if given.json:
         report.save(given.json, said, tables)
 

@@ -76,6 +76,11 @@ class Child:
                 return int(line.split()[1]) / 1024
         raise BenchFailed(f"{self.name} has no memory any more")
 
+    def kill(self) -> None:
+        """SIGKILL, of this process alone."""
+        self._process.kill()
+        self._process.wait()
+
     def end(self) -> None:
         """SIGTERM, then SIGKILL of its group if it does not end in time."""
         if self._process.poll() is None:
@@ -98,10 +103,12 @@ class Server(Child):
         folder: Path,
         port: int,
         environment: dict[str, str] | None = None,
+        *,
+        core: int = SERVER_CORE,
     ) -> None:
         self.port = port
         self.url = f"http://127.0.0.1:{port}"
-        super().__init__(name, pinned(command, SERVER_CORE), folder, environment)
+        super().__init__(name, pinned(command, core), folder, environment)
         try:
             self._wait_ready()
         except BaseException:

@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from bench.children import BenchFailed, Server, free_port, uvicorn
+from bench.children import SERVER_CORE, BenchFailed, Server, free_port, uvicorn
 from bench.wanted import TOKEN, body
 
 OURS, CONSTANT, NAIVE = "procession", "constant", "naive"
@@ -23,16 +23,23 @@ def procession(*words: str) -> list[str]:
     return [str(Path(sys.executable).with_name("procession")), *words]
 
 
-def start_ours(folder: Path, environment: dict[str, str] | None = None) -> Server:
-    """`procession serve` with its callbacks allowed to the loopback."""
+def start_ours(
+    folder: Path,
+    environment: dict[str, str] | None = None,
+    *,
+    database: str | None = None,
+    name: str = OURS,
+    core: int = SERVER_CORE,
+) -> Server:
+    """`procession serve` with its callbacks allowed to the loopback; by default on SQLite."""
     port = free_port()
     command = [
         *procession("serve"),
-        *("--database", f"sqlite:///{folder / 'ours.db'}", "--host", "127.0.0.1"),
+        *("--database", database or f"sqlite:///{folder / 'ours.db'}", "--host", "127.0.0.1"),
         *("--port", str(port), "--bootstrap-token", TOKEN),
     ]
     settings = {"PROCESSION_CALLBACK_ALLOW": "127.0.0.0/8", "PROCESSION_LOG_LEVEL": "warning"}
-    return Server(OURS, command, folder, port, settings | (environment or {}))
+    return Server(name, command, folder, port, settings | (environment or {}), core=core)
 
 
 def start_naive(folder: Path) -> Server:

@@ -28,21 +28,34 @@ def fleet(folder: Path, phones: int) -> Generator[Server, None, None]:
     package.mkdir()
     environment = stamp.offer(package)
     environment["PYTHONPATH"] += os.pathsep + os.environ.get("PYTHONPATH", "")
-    with start_ours(folder, environment) as ours, adb_server(folder) as adb_port:
+    with (
+        start_ours(folder, environment) as ours,
+        one_agent(folder, ours, phones, "bench", environment),
+    ):
+        yield ours
+
+
+@contextmanager
+def one_agent(
+    folder: Path, ours: Server, phones: int, name: str, environment: dict[str, str]
+) -> Generator[Child, None, None]:
+    """An agent with phones and an adb server of its own, once all its phones are free."""
+    with adb_server(folder) as adb_port:
         shown = [*procession("simulate"), "--phones", str(phones), "--adb-port", adb_port]
-        with Child("simulate", shown, folder) as simulated:
+        with Child(f"simulate-{name}", shown, folder) as simulated:
             running = [*procession("agent"), "--server", ours.url, "--adb-port", adb_port]
-            running += ["--state-dir", str(folder / "agent"), "--name", "bench"]
-            environment |= {"PROCESSION_TOKEN": TOKEN, "PROCESSION_LOG_LEVEL": "warning"}
-            with Child("agent", running, folder, environment) as agent:
+            running += ["--state-dir", str(folder / f"agent-{name}"), "--name", name]
+            settings = {"PROCESSION_TOKEN": TOKEN, "PROCESSION_LOG_LEVEL": "warning"}
+            wanted = len(free_phones(ours)) + phones
+            with Child(f"agent-{name}", running, folder, environment | settings) as agent:
 
                 def ready() -> bool:
                     simulated.check()
                     agent.check()
-                    return len(free_phones(ours)) == phones
+                    return len(free_phones(ours)) >= wanted
 
                 until(ready, READY_S_MAX, f"{phones} free phones")
-                yield ours
+                yield agent
 
 
 @contextmanager

@@ -20,6 +20,7 @@ QUEUE = "celery"
 class Celery:
     distribution = "celery"
     recipe = "a lock in Redis a phone, tried again after 50 ms (its cookbook)"
+    blocks = True
 
     def __init__(self, address: str, phones: list[str]) -> None:
         self._phones = phones
@@ -47,7 +48,7 @@ class Celery:
     async def install(self) -> None:
         """Nothing: a broker needs no tables."""
 
-    async def open(self) -> None:
+    async def open(self, callers: int) -> None:
         """It connects by itself, through a pool of producers."""
 
     async def close(self) -> None:
@@ -60,6 +61,12 @@ class Celery:
     async def enqueue_many(self, jobs: list[Job]) -> None:
         for job in jobs:
             await self.enqueue(job)
+
+    async def fill(self, jobs: list[Job]) -> None:
+        synced = self._redis.config_get("appendfsync")["appendfsync"]
+        self._redis.config_set("appendfsync", "no")
+        await self.enqueue_many(jobs)
+        self._redis.config_set("appendfsync", synced)
 
     async def finished(self) -> int:
         left = self._redis.pipeline().llen(QUEUE).hlen("unacked").execute()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any, Protocol, TypedDict
 
@@ -30,6 +31,8 @@ class Peer(Protocol):
 
     distribution: str
     recipe: str
+    blocks: bool
+    """Whether `enqueue` keeps its thread while it waits."""
 
     def __init__(self, address: str, phones: list[str]) -> None: ...
 
@@ -37,13 +40,19 @@ class Peer(Protocol):
         """Create what it keeps its jobs in."""
         ...
 
-    async def open(self) -> None: ...
+    async def open(self, callers: int) -> None:
+        """Connect, for that many callers at once."""
+        ...
 
     async def close(self) -> None: ...
 
-    async def enqueue(self, job: Job) -> None: ...
+    def enqueue(self, job: Job) -> Coroutine[Any, Any, None]: ...
 
     async def enqueue_many(self, jobs: list[Job]) -> None: ...
+
+    async def fill(self, jobs: list[Job]) -> None:
+        """`enqueue_many` where it is not what is measured: as fast as it can be made."""
+        ...
 
     async def finished(self) -> int:
         """How many jobs are acknowledged, as its store says."""

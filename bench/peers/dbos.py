@@ -21,6 +21,7 @@ THREADS = 100
 class Dbos:
     distribution = "dbos"
     recipe = "a queue partitioned by phone, partition_concurrency=1"
+    blocks = True
 
     def __init__(self, address: str, phones: list[str]) -> None:
         # Its own checks of an address want a host before the database's name.
@@ -41,7 +42,7 @@ class Dbos:
         DBOS.register_queue(QUEUE, **limits)
         DBOS.destroy()
 
-    async def open(self) -> None:
+    async def open(self, callers: int) -> None:
         self._client = DBOSClient(system_database_url=self._address)
         self._engine = self._client._sys_db.engine
 
@@ -56,6 +57,9 @@ class Dbos:
         with self._engine.begin() as connection:
             for job in jobs:
                 self._client.enqueue_in_transaction(connection, self._options(job), job)
+
+    async def fill(self, jobs: list[Job]) -> None:
+        await self.enqueue_many(jobs)
 
     async def finished(self) -> int:
         return await count_of(

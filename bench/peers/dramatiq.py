@@ -22,6 +22,7 @@ QUEUE = "default"
 class Dramatiq:
     distribution = "dramatiq"
     recipe = "ConcurrentRateLimiter a phone, limit 1, tried again after 50 ms"
+    blocks = True
 
     def __init__(self, address: str, phones: list[str]) -> None:
         self._phones = phones
@@ -41,7 +42,7 @@ class Dramatiq:
     async def install(self) -> None:
         """Nothing: a broker needs no tables."""
 
-    async def open(self) -> None:
+    async def open(self, callers: int) -> None:
         """The broker connects by itself."""
 
     async def close(self) -> None:
@@ -54,6 +55,12 @@ class Dramatiq:
     async def enqueue_many(self, jobs: list[Job]) -> None:
         for job in jobs:
             await self.enqueue(job)
+
+    async def fill(self, jobs: list[Job]) -> None:
+        synced = self._redis.config_get("appendfsync")["appendfsync"]
+        self._redis.config_set("appendfsync", "no")
+        await self.enqueue_many(jobs)
+        self._redis.config_set("appendfsync", synced)
 
     async def finished(self) -> int:
         pipeline = self._redis.pipeline()

@@ -14,6 +14,7 @@ from bench.peers.postgres import count_of
 
 LIMIT = 200
 CHUNK = 2_500
+POOL_MAX = 20
 SEEN: list[Seen] = []
 
 
@@ -27,6 +28,7 @@ class Noop:
 class ObanPeer:
     distribution = "oban"
     recipe = "a queue a phone, limit 1 (holds for one node only)"
+    blocks = False
 
     def __init__(self, address: str, phones: list[str]) -> None:
         self._address = address
@@ -37,8 +39,8 @@ class ObanPeer:
         await install(pool)
         await pool.close()
 
-    async def open(self) -> None:
-        self._pool = await Oban.create_pool(self._address, min_size=2, max_size=10)
+    async def open(self, callers: int) -> None:
+        self._pool = await Oban.create_pool(self._address, min_size=2, max_size=POOL_MAX)
         self._oban = Oban(pool=self._pool)
         await self._oban.start()
 
@@ -53,6 +55,9 @@ class ObanPeer:
         for start in range(0, len(jobs), CHUNK):
             await self._oban.enqueue_many(self._job(job) for job in jobs[start : start + CHUNK])
 
+    async def fill(self, jobs: list[Job]) -> None:
+        await self.enqueue_many(jobs)
+
     async def finished(self) -> int:
         return await count_of(
             self._address, "SELECT count(*) FROM oban_jobs WHERE state = 'completed'"
@@ -64,7 +69,7 @@ class ObanPeer:
 
     async def _work(self) -> None:
         queues: dict[str, Any] = dict.fromkeys(self._phones, 1) or {"default": LIMIT}
-        pool = await Oban.create_pool(self._address, min_size=4, max_size=20)
+        pool = await Oban.create_pool(self._address, min_size=4, max_size=POOL_MAX)
         async with Oban(pool=pool, queues=queues):
             await asyncio.sleep(HOLD_S)
 

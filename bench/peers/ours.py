@@ -42,11 +42,15 @@ from procession.targets import Target
 AGENT = "bench"
 CALLER = Caller("bench", 1, "default", frozenset())
 INPUTS = Raw(b'{"text":"' + b"x" * 500 + b'"}')
+DONE = Raw(b'{"done":true}')
 CALLERS = 512
+LATENCY_LANES = 8
 RATE_PER_S = 50
 CLAIM_MS = 1_000
 HALVES = 2
 """Calls under way at once: while one half's turn is saved, the other half's is decided."""
+
+ANYWHERE = Target("queue")
 
 Options = dict[str, Any]
 
@@ -77,6 +81,25 @@ async def bulk(options: Options) -> dict[str, Any]:
         await submit_many(engine, "bulk", [""] * options["count"])
         took = time.perf_counter() - began
     return {"per_s": options["count"] / took}
+
+
+async def callers(options: Options) -> dict[str, Any]:
+    """So many callers, each one submission after the other."""
+    async with opened(options) as engine:
+        await submit_many(engine, "warm", [""] * CALLERS)
+        began = time.perf_counter()
+        until = began + options["seconds"]
+
+        async def caller(name: int) -> int:
+            count = 0
+            while time.perf_counter() < until:
+                await submit(engine, f"{name}-{count}")
+                count += 1
+            return count
+
+        counts = await asyncio.gather(*(caller(name) for name in range(options["callers"])))
+        took = time.perf_counter() - began
+    return {"per_s": sum(counts) / took}
 
 
 async def fan_out(options: Options) -> dict[str, Any]:
@@ -116,49 +139,52 @@ async def drain(options: Options) -> dict[str, Any]:
 
 async def latency(options: Options) -> dict[str, Any]:
     """From just before the submission to the moment its assignment is there."""
-    began_s: dict[str, float] = {}
+    begun_s: dict[str, float] = {}
+    sent_s: dict[str, float] = {}
     async with opened(options) as engine:
-        await register(engine, lanes := [f"lane{number}" for number in range(8)])
-        left = Countdown(options["count"])
-
-        def seen(items: Sequence[Assignment]) -> None:
-            now = time.perf_counter()
-            began_s.update((item.process_id, now) for item in items)
-
-        working_on = asyncio.create_task(work(engine, lanes, left, seen))
-        sent: dict[str, float] = {}
+        await register(engine, lanes := [f"lane{number}" for number in range(LATENCY_LANES)])
+        claiming = asyncio.create_task(claims(engine, lanes, begun_s, options["count"]))
         start = time.perf_counter()
         for number in range(options["count"]):
             await asyncio.sleep(max(0.0, start + number / RATE_PER_S - time.perf_counter()))
             now = time.perf_counter()
-            sent[await submit(engine, f"latency-{number}")] = now
-        await working_on
-    took = sorted((began_s[process_id] - at) * 1e3 for process_id, at in sent.items())
+            sent_s[await submit(engine, f"latency-{number}")] = now
+        await claiming
+    took = sorted((begun_s[process_id] - at) * 1e3 for process_id, at in sent_s.items())
     return {"p50_ms": took[len(took) // 2], "p99_ms": took[int(len(took) * 0.99)]}
 
 
-async def work(
-    engine: Engine,
-    phones: list[str],
-    left: Countdown,
-    seen: Callable[[Sequence[Assignment]], None] = lambda items: None,
-) -> None:
+async def claims(engine: Engine, lanes: list[str], begun_s: dict[str, float], count: int) -> None:
+    """One claim for all idle lanes under way, as an agent has; each end is told meanwhile."""
+    idle = set(lanes)
+    ending: set[asyncio.Task[None]] = set()
+
+    async def end(item: Assignment) -> None:
+        result = Result(item.item_id, item.attempt, "completed", result=DONE)
+        await reporting.finish(engine, CALLER, Finish(AGENT, [result]))
+        idle.add(item.phone_id)
+
+    while len(begun_s) < count:
+        items = await working.claim(engine, CALLER, Claim(AGENT, sorted(idle), CLAIM_MS))
+        now = time.perf_counter()
+        begun_s.update((item.process_id, now) for item in items)
+        idle -= {item.phone_id for item in items}
+        ending |= {asyncio.create_task(end(item)) for item in items}
+    await asyncio.gather(*ending)
+
+
+async def work(engine: Engine, phones: list[str], left: Countdown) -> None:
     """Claim, end at once, and claim again with each end, until nothing is left."""
     items: list[Assignment] = []
     while left.count > 0:
         if not items:
             items = await working.claim(engine, CALLER, Claim(AGENT, phones, CLAIM_MS))
-            seen(items)
             continue
-        results = [
-            Result(item.item_id, item.attempt, "completed", result=Raw(b'{"done":true}'))
-            for item in items
-        ]
+        results = [Result(item.item_id, item.attempt, "completed", result=DONE) for item in items]
         finished = await reporting.finish(engine, CALLER, Finish(AGENT, results, phones))
         assert all(answer.accepted for answer in finished.answers)
         left.less(len(items))
         items = finished.items
-        seen(items)
 
 
 async def register(engine: Engine, phones: Sequence[str]) -> None:
@@ -181,7 +207,7 @@ async def create_accounts(
     return ids
 
 
-async def submit(engine: Engine, name: str, target: Target = Target("queue")) -> str:
+async def submit(engine: Engine, name: str, target: Target = ANYWHERE) -> str:
     """Submit one request; its process_id."""
     request = SubmitRequest(
         capability="echo",
@@ -210,6 +236,7 @@ async def submit_many(engine: Engine, prefix: str, accounts: Sequence[str]) -> N
 COLUMNS: dict[str, Callable[[Options], Awaitable[dict[str, Any]]]] = {
     "one": one,
     "bulk": bulk,
+    "callers": callers,
     "fan_out": fan_out,
     "drain": drain,
     "latency": latency,

@@ -16,12 +16,14 @@ from bench.peers.contract import HOLD_S, Job, Seen
 from bench.peers.postgres import count_of
 
 BATCH = 1_000
+POOL_MAX = 20
 NOOP = "noop"
 
 
 class Pgqueuer:
     distribution = "pgqueuer"
     recipe = "an entrypoint a phone, concurrency_limit=1"
+    blocks = False
 
     def __init__(self, address: str, phones: list[str]) -> None:
         self._address = address
@@ -36,12 +38,14 @@ class Pgqueuer:
         await queries.optimize_autovacuum()
         await connection.close()
 
-    async def open(self) -> None:
-        self._connection = await asyncpg.connect(self._address)
-        self._queries = Queries.from_asyncpg_connection(self._connection)
+    async def open(self, callers: int) -> None:
+        self._pool = await asyncpg.create_pool(
+            self._address, min_size=1, max_size=min(callers, POOL_MAX)
+        )
+        self._queries = Queries.from_asyncpg_pool(self._pool)
 
     async def close(self) -> None:
-        await self._connection.close()
+        await self._pool.close()
 
     async def enqueue(self, job: Job) -> None:
         await self._queries.enqueue(self._entrypoint(job), json.dumps(job).encode())
@@ -54,6 +58,9 @@ class Pgqueuer:
             [0] * len(jobs),
         )
         self._sent += len(jobs)
+
+    async def fill(self, jobs: list[Job]) -> None:
+        await self.enqueue_many(jobs)
 
     async def finished(self) -> int:
         left = await count_of(self._address, "SELECT count(*) FROM pgqueuer")

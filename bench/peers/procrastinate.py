@@ -12,17 +12,19 @@ from bench.peers.contract import HOLD_S, Job, Seen
 from bench.peers.postgres import count_of
 
 CONCURRENCY = 100
+POOL_MAX = 20
 RESCUE_EVERY_S = 5.0
 
 
 class Procrastinate:
     distribution = "procrastinate"
     recipe = "lock=phone"
+    blocks = False
 
     def __init__(self, address: str, phones: list[str]) -> None:
         self._address = address
         self._phones = phones
-        self._connector = PsycopgConnector(conninfo=address, min_size=4, max_size=20)
+        self._connector = PsycopgConnector(conninfo=address, min_size=4, max_size=POOL_MAX)
         self._app = procrastinate.App(connector=self._connector)
         self._task = self._app.task(name="noop")(self._run)
         self._seen: Seen | None = None
@@ -31,7 +33,7 @@ class Procrastinate:
         async with self._app.open_async():
             await self._app.schema_manager.apply_schema_async()
 
-    async def open(self) -> None:
+    async def open(self, callers: int) -> None:
         await self._app.open_async()
 
     async def close(self) -> None:
@@ -46,6 +48,9 @@ class Procrastinate:
             return
         wanted = [self._deferrer(job).job.evolve(task_kwargs={"job": job}) for job in jobs]
         await self._app.job_manager.batch_defer_jobs_async(wanted)
+
+    async def fill(self, jobs: list[Job]) -> None:
+        await self.enqueue_many(jobs)
 
     async def finished(self) -> int:
         return await count_of(

@@ -54,10 +54,10 @@ class Workers:
         self.running: list[subprocess.Popen[bytes]] = []
 
     def start(self) -> subprocess.Popen[bytes]:
-        output = Path(f"{self.file}.log").open("ab")
-        started = subprocess.Popen(
-            self._command, stdout=output, stderr=output, start_new_session=True
-        )
+        with Path(f"{self.file}.log").open("ab") as output:
+            started = subprocess.Popen(
+                self._command, stdout=output, stderr=output, start_new_session=True
+            )
         self.running.append(started)
         return started
 
@@ -100,6 +100,40 @@ async def bulk(name: str, options: Options) -> dict[str, Any]:
     return {"per_s": len(jobs) / took}
 
 
+async def callers(name: str, options: Options) -> dict[str, Any]:
+    """Enqueue one after the other from so many callers at once."""
+    peer = await opened(name, options)
+    until = time.perf_counter() + options["seconds"]
+    began = time.perf_counter()
+    if peer.blocks:
+        each = [asyncio.to_thread(_blocking, peer, until) for _ in range(options["callers"])]
+    else:
+        each = [_waiting(peer, until) for _ in range(options["callers"])]
+    count = sum(await asyncio.gather(*each))
+    took = time.perf_counter() - began
+    await peer.close()
+    return {"per_s": count / took}
+
+
+def _blocking(peer: Peer, until: float) -> int:
+    """In a thread of its own: what blocks never suspends."""
+    count = 0
+    while time.perf_counter() < until:
+        try:
+            peer.enqueue(job()).send(None)
+        except StopIteration:
+            count += 1
+    return count
+
+
+async def _waiting(peer: Peer, until: float) -> int:
+    count = 0
+    while time.perf_counter() < until:
+        await peer.enqueue(job())
+        count += 1
+    return count
+
+
 async def drain(name: str, options: Options) -> dict[str, Any]:
     """A backlog ended by one worker process; with `phones` over these, one at a time each."""
     phones = options.get("phones", [])
@@ -113,15 +147,15 @@ async def drain(name: str, options: Options) -> dict[str, Any]:
 
 async def drained(name: str, options: Options, jobs: list[Job]) -> dict[str, Any]:
     peer, workers = await opened(name, options), Workers(name, options)
-    await peer.enqueue_many(jobs)
+    await peer.fill(jobs)
     try:
         workers.start()
         await workers.begun()
         first = min(line[0] for line in lines_of(workers.file)) / 1e9
-        count = 0
+        count, took = 0, 0.0
         while count < options["count"] and time.time() - first < options["s_max"]:
             await asyncio.sleep(POLL_S)
-            count = await peer.finished()
+            count = max(0, await peer.finished())
         took = time.time() - first
     finally:
         workers.end()
@@ -162,7 +196,6 @@ async def crash(name: str, options: Options) -> dict[str, Any]:
         healthy = await held_by_other(peer, workers, options)
         killed_ns = time.time_ns()
         doomed.send_signal(signal.SIGKILL)
-        await asyncio.sleep(0)
         again = await run_again(workers, lost, killed_ns, options["s_max"])
         left_s = options["s_max"] - (time.time_ns() - killed_ns) / 1e9
         await asyncio.sleep(max(0.0, left_s))
@@ -194,10 +227,10 @@ async def run_again(workers: Workers, sent: int, since_ns: int, s_max: float) ->
 
 
 async def opened(name: str, options: Options) -> Peer:
-    """Installed by a child where that is a program of its own; then ready to enqueue."""
+    """Installed, and ready to enqueue."""
     peer = peer_of(name, options)
     await peer.install()
-    await peer.open()
+    await peer.open(options.get("callers", 1))
     return peer
 
 
@@ -213,6 +246,7 @@ COLUMNS: dict[str, Column] = {
     "about": about,
     "one": one,
     "bulk": bulk,
+    "callers": callers,
     "drain": drain,
     "latency": latency,
     "crash": crash,
