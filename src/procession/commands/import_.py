@@ -44,7 +44,8 @@ def import_(
         sums = asyncio.run(_import(path, address, progress))
     seconds = round(time.monotonic() - begun_s, 1)
     if json:
-        say_json({"from": source, "to": shown(address), "seconds": seconds, "tables": sums})
+        tables = {table: one._asdict() for table, one in sums.items()}
+        say_json({"from": source, "to": shown(address), "seconds": seconds, "tables": tables})
         return
     for table, one in sums.items():
         say(f"{table:<10}  {one.rows:>10,} rows  checksum {one.checksum} on both sides")
