@@ -14,6 +14,7 @@ import typer
 
 from procession.commands import (
     agent,
+    backup,
     doctor,
     fleet,
     import_,
@@ -43,7 +44,7 @@ def make_app() -> typer.Typer:
     app.callback(invoke_without_command=True)(_root)
     for commands in (serve, agent, worker, simulate, token, fleet, submit, watch, process, doctor):
         commands.register(app)
-    for upkeep in (migrate, import_):
+    for upkeep in (migrate, import_, backup):
         upkeep.register(app)
     return app
 
