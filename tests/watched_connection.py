@@ -32,6 +32,12 @@ class WatchedConnection:
         self.rows[name] += len(found)
         return found
 
+    async def fetch_each(self, name: str, /, rows: Iterable[Row]) -> list[Row]:
+        self._note(name)
+        found = await self.inner.fetch_each(name, rows)
+        self.rows[name] += len(found)
+        return found
+
     async def execute(self, name: str, /, **values: Any) -> int:
         self._note(name)
         touched = await self.inner.execute(name, **values)

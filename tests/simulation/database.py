@@ -105,6 +105,11 @@ class Reader:
                 raise Overloaded("the database is away; try again")
         return await database.sqlite.fetch(name, **values)
 
+    async def fetch_each(self, name: str, /, rows: Iterable[Row]) -> list[Row]:
+        if self._plan.shared and self._database.is_away:
+            raise Overloaded("the database is away; try again")
+        return await self._database.sqlite.fetch_each(name, rows)
+
 
 class Hearing:
     """The connection one server hears of the others on."""

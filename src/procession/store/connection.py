@@ -15,6 +15,13 @@ class Connection(Protocol):
 
     async def fetch(self, name: str, /, **values: Any) -> list[Row]: ...
 
+    async def fetch_each(self, name: str, /, rows: Iterable[Row]) -> list[Row]:
+        """Run a reading statement once a row of values; all that was found, in no order.
+
+        Each found row is led by the place (1, 2, …) of the values it was found for.
+        """
+        ...
+
     async def execute(self, name: str, /, **values: Any) -> int:
         """Run one writing statement; the number of rows it touched."""
         ...

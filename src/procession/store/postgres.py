@@ -302,7 +302,8 @@ def bulk_text(statement: Statement, types: list[str]) -> str:
     rows = f"unnest({arrays}) AS given({', '.join(names)})"
     text = _NUMBER.sub(lambda match: names[int(match[1]) - 1], statement.text)
     if text.startswith(("SELECT", "WITH")):
-        return f"SELECT found.* FROM {rows}, LATERAL ({text}) AS found"  # noqa: S608
+        rows = f"unnest({arrays}) WITH ORDINALITY AS given({', '.join(names)}, place)"
+        return f"SELECT given.place, found.* FROM {rows}, LATERAL ({text}) AS found"  # noqa: S608
     if text.startswith("INSERT"):
         return _VALUES.sub(lambda match: f"SELECT {match[1]} FROM {rows}", text)  # noqa: S608
     head, _, condition = text.rpartition("\nWHERE ")

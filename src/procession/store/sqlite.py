@@ -49,7 +49,11 @@ class SqliteConnection:
     async def fetch_each(self, name: str, /, rows: Iterable[Row]) -> list[Row]:
         statement = self._statements[name]
         assert isinstance(statement, Statement), name
-        return [found for row in rows for found in self._db.execute(statement.text, row)]
+        return [
+            (place, *found)
+            for place, row in enumerate(rows, 1)
+            for found in self._db.execute(statement.text, row)
+        ]
 
     async def execute(self, name: str, /, **values: Any) -> int:
         text, parameters = self._bound(name, values)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from procession.core.process import Event, Item, Note, Process, Standing, item_id_of
-from procession.core.states import State
-from procession.store import rows
+from procession.store import lists, rows
 from procession.store.connection import Connection, Row
+from procession.store.lists import LATEST, Count, Filter, Page, like
 
-LATEST = 2**62
 ITEMS_MAX = 100_000
 
 
@@ -30,18 +30,6 @@ class StandingRead(NamedTuple):
     name: str
     at_ms: int
     standing: Standing
-
-
-class Filter(NamedTuple):
-    """What a list shows; empty words match everything."""
-
-    states: tuple[str, ...] = ()
-    process_type: str = ""
-    phone_id: str = ""
-    account_id: str = ""
-    request_id: str = ""
-    namespace: str = ""
-    search: str = ""
 
 
 class Store:
@@ -81,25 +69,25 @@ class Store:
     async def list_processes(
         self, tenant_id: int, wanted: Filter, *, below: int = LATEST, limit: int
     ) -> list[Process]:
-        """Newest first; `below` is the number of the last one already seen.
-
-        The index on states is in the order of a page; where no narrower one serves, a page is
-        merged from the heads of all states.
-        """
-        narrow = wanted.account_id or wanted.request_id
-        states = wanted.states or (("",) if narrow else tuple(state.value for state in State))
-        words = wanted._asdict() | {"search": like(wanted.search)}
-        found: list[Row] = []
-        for state in states:
-            found += await self.connection.fetch(
-                "list_processes",
-                tenant_id=tenant_id,
-                below=below,
-                limit=limit,
-                **(words | {"state": state}),
+        """Newest first, as many as there are up to the limit, however long that takes."""
+        found: list[Process] = []
+        more: int | None = below
+        while more is not None and len(found) < limit:
+            page = await self.page_processes(
+                tenant_id, wanted, below=more, limit=limit - len(found)
             )
-        found.sort(key=lambda row: -row[1])
-        return [rows.process_of(row) for row in found[:limit]]
+            found += page.processes
+            more = page.below
+        return found
+
+    async def page_processes(
+        self, tenant_id: int, wanted: Filter, *, below: int = LATEST, limit: int
+    ) -> Page:
+        """In bounded time, hence perhaps fewer than the limit though there are more."""
+        return await lists.page_processes(self.connection, tenant_id, wanted, below, limit)
+
+    async def count_processes(self, tenant_id: int, wanted: Filter) -> Count:
+        return await lists.count_processes(self.connection, tenant_id, wanted)
 
     async def items(self, item_ids: list[str]) -> dict[str, Item]:
         found = await self.connection.fetch("get_items", item_ids=item_ids)
@@ -151,7 +139,18 @@ class Store:
         await self._all_touched("update_process", updates)
 
     async def insert_items(self, items: Iterable[Item]) -> None:
-        await self.connection.execute_many("insert_item", [rows.item_row(item) for item in items])
+        """All items of a process together: those of a fan-out get the process's number."""
+        created = list(items)
+        siblings = Counter(item.process_id for item in created)
+        fan_outs = sorted(process_id for process_id, count in siblings.items() if count > 1)
+        numbers: dict[str, int] = {}
+        if fan_outs:
+            found = await self.connection.fetch("numbers_of_fan_outs", process_ids=fan_outs)
+            numbers = {row[0]: row[1] for row in found}
+        await self.connection.execute_many(
+            "insert_item",
+            [(*rows.item_row(item), numbers.get(item.process_id)) for item in created],
+        )
 
     async def update_items(self, updates: Iterable[tuple[Item, Item]]) -> None:
         """Pairs of before and after."""
@@ -184,20 +183,12 @@ class WriteConflict(Exception):
     """A row was not as it was read in the same transaction."""
 
 
-def like(search: str) -> str:
-    """A LIKE pattern that finds `search` anywhere, with its wildcards taken literally.
-
-    Lower case is left to the database, which must see both sides in the same way.
-    """
-    if not search:
-        return ""
-    text = search.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    return f"%{text}%"
-
-
 __all__ = [
+    "LATEST",
+    "Count",
     "EventRead",
     "Filter",
+    "Page",
     "StandingRead",
     "Store",
     "WriteConflict",

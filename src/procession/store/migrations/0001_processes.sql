@@ -44,12 +44,14 @@ CREATE TABLE process (
     OR state = 'failed' OR state = 'cancelled'))),
   UNIQUE (tenant_id, request_id, system, process_type)
 );
-CREATE INDEX process_state ON process (tenant_id, state, number);
+CREATE INDEX process_kind ON process (tenant_id, namespace, process_type, state, number);
+CREATE INDEX process_phone ON process (tenant_id, phone_id, number) WHERE phone_id IS NOT NULL;
 CREATE INDEX process_account ON process (tenant_id, account_id, number) WHERE account_id IS NOT NULL;
 CREATE INDEX process_due ON process (due_ms) WHERE due_ms IS NOT NULL;
 CREATE INDEX process_finished ON process (finished_ms) WHERE finished_ms IS NOT NULL;
 
--- An item holds its phone exactly while it has a lease, even when it has ended already.
+-- An item holds its phone exactly while it has a lease, even when it has ended already. Where a
+-- process has several items, each knows its number: lists find it by their phones and accounts.
 CREATE TABLE item (
   number INTEGER PRIMARY KEY,
   item_id TEXT NOT NULL UNIQUE,
@@ -79,6 +81,7 @@ CREATE TABLE item (
   inputs TEXT,
   error TEXT,
   result TEXT NOT NULL,
+  fan_out_number BIGINT,
   CHECK ((finished_ms IS NOT NULL) = ((state = 'completed' OR state = 'failed'
     OR state = 'cancelled'))),
   CHECK ((state <> 'claimed' AND state <> 'running') OR lease_ms IS NOT NULL),
@@ -87,6 +90,10 @@ CREATE TABLE item (
 CREATE UNIQUE INDEX one_run_per_phone ON item (tenant_id, phone_id) WHERE lease_ms IS NOT NULL;
 CREATE INDEX item_waiting ON item (tenant_id, queue, number) WHERE state = 'queued';
 CREATE INDEX item_due ON item (due_ms) WHERE due_ms IS NOT NULL;
+CREATE INDEX item_fan_out_phone ON item (tenant_id, phone_id, fan_out_number)
+  WHERE fan_out_number IS NOT NULL;
+CREATE INDEX item_fan_out_account ON item (tenant_id, account_id, fan_out_number)
+  WHERE fan_out_number IS NOT NULL;
 
 CREATE TABLE event (
   process_id TEXT NOT NULL,

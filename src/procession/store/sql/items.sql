@@ -1,10 +1,11 @@
 -- insert_item: planned work, waiting in its queue
 INSERT INTO item (item_id, process_id, tenant_id, capability, queue, step, state, attempt,
   attempts_max, lost, due_ms, lease_ms, run_until_ms, stop_order, phone_id, account_id, agent_id,
-  percent, claimed_ms, started_ms, finished_ms, inputs, error, result)
+  percent, claimed_ms, started_ms, finished_ms, inputs, error, result, fan_out_number)
 VALUES (:item_id, :process_id, :tenant_id, :capability, :queue, :step, :state, :attempt,
   :attempts_max, :lost, :due_ms, :lease_ms, :run_until_ms, :stop_order, :phone_id, :account_id,
-  :agent_id, :percent, :claimed_ms, :started_ms, :finished_ms, :inputs, :error, :result);
+  :agent_id, :percent, :claimed_ms, :started_ms, :finished_ms, :inputs, :error, :result,
+  :fan_out_number);
 
 -- update_item: the state and attempt read under the process's lock guard the write
 UPDATE item SET state = :state, attempt = :attempt, attempts_max = :attempts_max, lost = :lost,

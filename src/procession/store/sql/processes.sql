@@ -39,22 +39,6 @@ FROM process WHERE tenant_id = :tenant_id AND process_type = :process_type
 -- present_processes: which of the inserted really are there, when some were duplicates
 SELECT process_id FROM process WHERE process_id IN {process_ids};
 
--- list_processes: newest first below a cursor; a column in an expression chooses no index
-SELECT process_id, number, tenant_id, namespace, process_type, system, request_id, created_ms,
-  request, version, due_ms, standing
-FROM process
-WHERE tenant_id = :tenant_id
-  AND number < :below -- if !request_id
-  AND +number < :below -- if request_id
-  AND request_id = :request_id -- if request_id
-  AND state = :state -- if state
-  AND account_id = :account_id -- if account_id
-  AND phone_id = :phone_id -- if phone_id
-  AND (namespace || '') = :namespace -- if namespace
-  AND (process_type || '') = :process_type -- if process_type
-  AND (lower(request_id) LIKE lower(:search) ESCAPE '\' OR lower(process_type) LIKE lower(:search) ESCAPE '\' OR lower(account_id) LIKE lower(:search) ESCAPE '\') -- if search
-ORDER BY number DESC LIMIT :limit;
-
 -- due_processes: whose state's deadline is over
 SELECT process_id FROM process WHERE due_ms IS NOT NULL AND due_ms <= :now_ms
 ORDER BY due_ms LIMIT :limit;
