@@ -50,6 +50,7 @@ class Database:
         self.sqlite._db = db
         self.away_until_s = 0.0
         self.commits = 0
+        self.saved: Callable[[], None] = lambda: None
         self.disturbed: Callable[[float], None] = lambda _: None
         self._listening: dict[Node, Callable[[int, str], None]] = {}
 
@@ -224,6 +225,7 @@ class Writer:
 
     def _saved(self) -> None:
         self._database.commits += 1
+        self._database.saved()
         if self._topics and self._plan.shared:
             self._database.notify(self.backend, self._topics, self._plan.notices_lost)
 

@@ -86,6 +86,21 @@ class Judge:
         self._look_at_processes()
         self._look_at_items()
 
+    def look_at_holds(self) -> None:
+        """At every commit, and when a run begins: the phone of a run that lives is held by it.
+
+        Not where the one clock that leases are counted by is set; and nobody watches an orphan.
+        """
+        plan = self._world.plan
+        runs = [run for run in self._world.truth.alive() if not run.orphan]
+        if not runs or (plan.has("clocks_wrong") and not plan.shared):
+            return
+        found = self._ask("SELECT item_id, attempt FROM item WHERE lease_ms IS NOT NULL")
+        held = {(row[0], row[1]) for row in found}
+        for run in runs:
+            if (run.item_id, run.attempt) not in held:
+                self._broken(f"the phone of a run that lives is not held: {run}")
+
     def _look_at_processes(self) -> None:
         found = self._ask("SELECT process_id, state, version, due_ms, standing FROM process")
         by_id = {row[0]: row for row in found}
@@ -162,6 +177,7 @@ class Judge:
                 self._check_result(item)
         self._check_deliveries()
         self._check_losses()
+        self._check_answers()
 
     def _check_log(self, process: Process, items: list[Item]) -> None:
         rows = self._ask(
@@ -186,7 +202,7 @@ class Judge:
         if item.state is not ItemState.COMPLETED:
             return
         run = self._world.truth.runs.get((item.item_id, item.attempt))
-        if run is None or not run.completed:
+        if run is None or run.how != "completed":
             self._broken(f"{item.item_id} is completed, and its run is {run}")
         told = decode(item.result)
         if told != {"item": item.item_id, "attempt": item.attempt}:
@@ -221,6 +237,19 @@ class Judge:
             begun = run is not None
             if plan.faults <= GENTLE or (begun and not plan.shared and "shut down" not in data):
                 self._broken(f"a healthy run was lost: {data} at {at_ms}, {run}")
+
+    def _check_answers(self) -> None:
+        """No more was tried again than was answered so, or not answered at all."""
+        if self._world.plan.twice:
+            return
+        found = self._ask(
+            "SELECT process_id, count(*) FROM event WHERE name = 'retrying'"
+            " AND data LIKE '{\"items\":%' GROUP BY process_id"
+        )
+        for process_id, count in found:
+            asked = self._world.retries.get(process_id, 0)
+            if count > asked:
+                self._broken(f"{process_id} was tried again {count} times, {asked} were answered")
 
     def _broken(self, why: str) -> None:
         self._world.broken(why)

@@ -79,7 +79,12 @@ class Keeper:
         self._signalled = self._lapsed = self._dying = False
         self._until_s = start.until_s
         self.run = self.nursery.truth.begin(
-            start.item_id, start.attempt, start.phone_id, self.nursery.life
+            start.item_id,
+            start.attempt,
+            start.phone_id,
+            self.nursery.life,
+            start.process_id,
+            start.capability != "again",
         )
         self._tell(Began(self.pid * 1000))
         self._ends_in(self._script.s, self._script.end, self._said(start))
@@ -157,6 +162,7 @@ class Keeper:
             self.nursery.timeline.world.call_later(delay_s, self._swept, self.run)
         else:
             # An orphan: it ends by itself, if no new life of the agent kills it before.
+            self.run.orphan = True
             self.nursery.orphans[self] = None
             self.nursery.timeline.world.call_later(self._script.s, self.kill_orphan)
 

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 CALL_S = 5.0
 TRIES_MAX = 8
+BULK_TRIES = 100
+"""A bulk answer is not looked through: anything may have come of it."""
 ENDS = ("completed",) * 6 + ("failed", "again", "again", "infra", "crash")
 
 
@@ -78,14 +80,22 @@ class Person:
             acts += [self._retry, self._retry, self._answer, self._bulk_retry]
         return acts
 
-    async def ask(self, work: Callable[[Engine], Awaitable[Any]]) -> Any:
-        """The answer, or None when nobody gave one. Raises what it was refused with."""
+    async def ask(
+        self,
+        work: Callable[[Engine], Awaitable[Any]],
+        unknown: Callable[[], None] = lambda: None,
+    ) -> Any:
+        """The answer, or None when nobody gave one. Raises what it was refused with.
+
+        `unknown` hears of each try that may have been done and was not answered.
+        """
         for _ in range(TRIES_MAX):
             try:
                 return await self.world.network.call(
                     self.node, self.name, self.number, lambda s: _use(s, work), CALL_S
                 )
             except (Unreachable, Overloaded, Crashed):
+                unknown()
                 await asyncio.sleep(self.random.expovariate(1))
         return None
 
@@ -151,8 +161,12 @@ class Person:
         count = random.randint(1, min(3, len(phones)))
         return Target("group", phone_ids=tuple(random.sample(phones, count)))
 
-    def _some(self) -> str:
+    def _some(self, *states: State) -> str:
+        """A process somebody knows of; mostly one in these states, where there is any."""
         known = [order.process_id for order in self.world.orders if order.process_id]
+        if self.random.random() < 0.8:
+            there = {one for state in states for one in self.world.judge.in_state(state)}
+            known = [one for one in known if one in there] or known
         return self.random.choice(known) if known else ""
 
     async def _follow(self) -> None:
@@ -171,7 +185,7 @@ class Person:
             seen = process.version
 
     async def _cancel(self) -> None:
-        process_id = self._some()
+        process_id = self._some(State.RUNNING)
         if process_id:
             strategy = self.random.choice(STRATEGIES)
             force_after_ms = self.random.choice((0, 1_000, 4_000))
@@ -197,18 +211,23 @@ class Person:
             self.world.judge.promised(process_id, delay_s)
 
     async def _retry(self) -> None:
-        process_id = self._some()
+        process_id = self._some(State.FAILED, State.PARTIAL)
         if process_id:
-            await self._try(lambda e: operations.retry(e, CALLER, process_id))
+            self.world.truth.reopened.add(process_id)
+            await self._try(
+                lambda e: operations.retry(e, CALLER, process_id),
+                lambda: self.world.tried_again(process_id),
+            )
 
     async def _answer(self) -> None:
-        process_id = self._some()
+        process_id = self._some(State.WAITING)
         if process_id:
             decision = self.random.choice(("retry", "fail"))
             await self.answer(process_id, decision)
 
     async def answer(self, process_id: str, decision: str) -> None:
         """Decide about every item of a process that waits for a person."""
+        self.world.truth.reopened.add(process_id)
 
         async def decide(engine: Engine) -> None:
             for item in await operations.items(engine, CALLER, process_id, "", 100):
@@ -217,9 +236,15 @@ class Person:
 
         await self._try(decide)
 
-    async def _try(self, work: Callable[[Engine], Awaitable[Any]]) -> None:
+    async def _try(
+        self,
+        work: Callable[[Engine], Awaitable[Any]],
+        done: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`done` hears that it was done, or may have been."""
         try:
-            await self.ask(work)
+            if await self.ask(work, done) is not None:
+                done()
         except Refused as refused:
             self.world.note(f"{self.name} is refused: {refused.code}")
 
@@ -238,6 +263,10 @@ class Person:
         )
 
     async def _bulk_retry(self) -> None:
+        for order in self.world.orders:
+            if order.process_id:
+                self.world.truth.reopened.add(order.process_id)
+                self.world.tried_again(order.process_id, BULK_TRIES)
         await self._try(lambda e: bulk.bulk_retry(e, CALLER, Filter(), dry_run=False))
 
 

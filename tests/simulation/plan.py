@@ -86,7 +86,7 @@ def plan_of(seed: int) -> Plan:
         roaming=random.random() < 0.4,
         fence=random.choice(("reachable", "reachable", "always")),
         people=random.choice((1, 2, 3)),
-        requests=random.randint(3, 10),
+        requests=random.randint(3, 12),
         chaos_s=random.choice((8.0, 12.0, 20.0)),
         lease_ms=random.choice((3_000, 3_000, 6_000, 15_000)),
         balanced=random.random() < 0.5,

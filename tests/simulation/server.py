@@ -155,9 +155,13 @@ class Server:
     def handle(self, work: Work, exchange: Exchange) -> asyncio.Task[Any]:
         """Work on a request as a task of this server."""
         self.exchanges[exchange] = None
-        return self.node.start(self._handle(work, exchange))
+        handler = self.node.start(self._handle(work))
+        handler.add_done_callback(
+            lambda _: self.exchanges.pop(exchange, None), context=self.node.context
+        )
+        return handler
 
-    async def _handle(self, work: Work, exchange: Exchange) -> Any:
+    async def _handle(self, work: Work) -> Any:
         try:
             return await work(self)
         except (Refused, CapabilityRefusal):
@@ -165,8 +169,6 @@ class Server:
         except Exception as error:
             self.world.broken(f"{self.name} failed on a request", error)
             raise Crashed from error
-        finally:
-            self.exchanges.pop(exchange, None)
 
     def leave(self, handler: asyncio.Task[Any]) -> None:
         handler.cancel()

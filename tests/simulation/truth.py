@@ -9,6 +9,8 @@ from msgspec import Struct
 from simulation.timeline import Timeline
 
 Key = tuple[str, int]
+WANTED = ("again", "infra")
+"""Ends of runs that say themselves that another try is wanted."""
 
 
 class Run(Struct, eq=False):
@@ -20,7 +22,9 @@ class Run(Struct, eq=False):
     life: str
     began_s: float
     ended_s: float | None = None
-    completed: bool = False
+    how: str = ""
+    orphan: bool = False
+    """Its keeper is gone: nobody watches its lease."""
 
     def __str__(self) -> str:
         return f"{self.item_id[-4:]}/{self.attempt} of {self.life} on {self.phone_id}"
@@ -35,14 +39,20 @@ class Truth:
         note: Callable[[str], None],
         broken: Callable[[str], None],
     ) -> None:
+        self.begun: Callable[[], None] = lambda: None
         self._timeline = timeline
         self._note = note
         self._broken = broken
         self.runs: dict[Key, Run] = {}
         self._on: dict[str, Run] = {}
+        self._last: dict[str, Run] = {}
+        self.reopened: set[str] = set()
+        """Processes a person asked to try again: theirs may be run again, whatever they are."""
 
-    def begin(self, item_id: str, attempt: int, phone_id: str, life: str) -> Run:
-        """A run acts on its phone from now on."""
+    def begin(
+        self, item_id: str, attempt: int, phone_id: str, life: str, process_id: str, once: bool
+    ) -> Run:
+        """A run acts on its phone from now on; `once`: it must not be repeated by itself."""
         run = Run(item_id, attempt, phone_id, life, self._timeline.now_s)
         self._note(f"run {run} begins")
         other = self._on.get(phone_id)
@@ -50,15 +60,19 @@ class Truth:
             self._broken(f"two runs on one phone: {other} since {other.began_s:.3f}, and {run}")
         if (item_id, attempt) in self.runs:
             self._broken(f"run twice: {run}, and {self.runs[item_id, attempt]}")
-        self.runs[item_id, attempt] = run
+        last = self._last.get(item_id)
+        if once and last and last.how not in WANTED and process_id not in self.reopened:
+            self._broken(f"repeated by itself: {last}, {last.how}, and {run}")
+        self._last[item_id] = self.runs[item_id, attempt] = run
         self._on[phone_id] = run
+        self.begun()
         return run
 
     def end(self, run: Run, how: str) -> None:
         """Nothing of it is left."""
         if run.ended_s is None:
             run.ended_s = self._timeline.now_s
-            run.completed = how == "completed"
+            run.how = how
             self._note(f"run {run} ends: {how}")
             if self._on.get(run.phone_id) is run:
                 del self._on[run.phone_id]

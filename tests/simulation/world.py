@@ -68,6 +68,7 @@ class World:
         self.receiver = Receiver(Random(f"{seed} receiver"), plan.has("receiver_fails"))
         self.clocks_ms: dict[str, int] = {}
         self.orders: list[Order] = []
+        self.retries: dict[str, int] = {}
         self._random = Random(f"{seed} world")
         self._lives: dict[str, int] = {}
         self._starting: list[Server] = []
@@ -94,6 +95,7 @@ class World:
             self._start_server(place)
         self.judge = Judge(self)
         self.database.disturbed = self.judge.disturbed
+        self.database.saved = self.truth.begun = self.judge.look_at_holds
         for machine in self.machines:
             machine.start()
         self.people = [Person(self, number) for number in range(self.plan.people)]
@@ -117,6 +119,10 @@ class World:
         """The clock everything in the ledger is counted by."""
         own_ms = 0 if self.plan.shared else self.clocks_ms.get("s0", 0)
         return self.database.now_ms() + own_ms
+
+    def tried_again(self, process_id: str, times: int = 1) -> None:
+        """A person was told that this is tried again, or was told nothing."""
+        self.retries[process_id] = self.retries.get(process_id, 0) + times
 
     def note(self, text: str) -> None:
         self.trace.append(f"{self.timeline.now_s:9.3f} {text}")
