@@ -23,6 +23,7 @@ from small_disk import SmallDisk
 from world import TOKEN, Agent
 
 PHONES = 4
+AGENTS = 2
 LEASE_MS = 2_000
 RETRIES = ", ".join(["0s", "1s", "1s", "2s", "2s", "2s", "4s", "4s", "4s", "8s"])
 """Pauses between the tries of a callback that fit into a round."""
@@ -37,17 +38,17 @@ class Host(NamedTuple):
     network: str = ""
     for_agents: str = "127.0.0.1"
     for_callers: str = "127.0.0.1"
-    environment: Mapping[str, str] = NOTHING
 
 
 HERE = Host()
 
 
 class Server:
-    """One server, over all its lives."""
+    """One server, over all its lives; a life's `environment` is what was set before it."""
 
     def __init__(self, name: str, home: Path, options: Mapping[str, object], host: Host) -> None:
         self.name, self.host = name, host
+        self.environment = NOTHING
         self.port = free_port()
         self._home = home
         listening = "0.0.0.0" if host.network else "127.0.0.1"
@@ -65,17 +66,16 @@ class Server:
     def start(self) -> Program:
         """Begin a life; it answers when this returns."""
         secrets = {"PROCESSION_BOOTSTRAP_TOKEN": TOKEN, "PROCESSION_CALLBACK_SECRETS": SECRET}
-        environment = secrets | dict(self.host.environment)
+        environment = secrets | dict(self.environment)
         self.program = Program(self.name, self._words, self._home, environment)
         assert self.program.first_line().endswith(f":{self.port}")
         return self.program
 
 
 class HostAgent(Agent):
-    """An agent with a server and an environment of its own."""
+    """An agent of one server."""
 
-    def __init__(self, place: Installation, agent_id: str, host: Host, server: Server) -> None:
-        self.environment = host.environment
+    def __init__(self, place: Installation, agent_id: str, server: Server) -> None:
         super().__init__(place, agent_id, place.phones, TOKEN, {"server": server.url})
 
 
@@ -92,7 +92,6 @@ class Installation:
         postgres: PostgresServer | None = None,
         database: str = "",
         hosts: Sequence[Host] = (HERE,),
-        agent_hosts: Sequence[Host] = (HERE, HERE),
         receiver: Receiver,
         allow: str = "127.0.0.0/8",
         simulated: Simulated,
@@ -114,9 +113,9 @@ class Installation:
         ]
         self.url, self.api = self.servers[0].url, self.caller(0)
         self.agents: list[Agent] = []
-        for number, host in enumerate(agent_hosts):
+        for number in range(AGENTS):
             server = self.servers[number % len(self.servers)]
-            self.agents.append(HostAgent(self, f"agent{number}", host, server))
+            self.agents.append(HostAgent(self, f"agent{number}", server))
         self.until_ready()
 
     def caller(self, server: int) -> Api:
