@@ -1,4 +1,10 @@
-import { isTerminal, type Process, type ProcessEvent, type Status } from "../../src/process.js";
+import {
+  isTerminal,
+  type Json,
+  type Process,
+  type ProcessEvent,
+  type Status,
+} from "../../src/process.js";
 import { aProcess } from "../a-process.js";
 
 export type Watch = (process: Process) => void;
@@ -78,7 +84,10 @@ export class Jobs {
       this.change(id, { status: "running", started_at: new Date().toISOString() });
       if (type === "echo") this.end(id, "completed", { progress: 100, result_summary: {} });
       else if (type === "draft")
-        this.change(id, { status: "waiting_review", metadata: { draft: String(input.value) } });
+        this.change(id, {
+          status: "waiting_review",
+          metadata: { draft: (input.value ?? null) as Json },
+        });
       else if (type === "fail") this.#fail(id, attempts, input);
       else this.#sleep(id, Number(input.seconds) * 1_000, Number(input.steps ?? 10), 0);
     });
