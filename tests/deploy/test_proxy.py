@@ -24,18 +24,11 @@ def behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Behind]:
 
 
 def submit(behind: Behind, request_id: str) -> str:
-    """The process of an accepted submission; tried again where a caller should."""
-    ends_s = time.monotonic() + 20
-    while True:
-        try:
-            answer = behind.ask("POST", ENQUEUE, request(request_id))
-        except (OSError, http.client.HTTPException):
-            answer = None
-        if answer is not None and answer.status == 202:
-            process_id: str = answer.body["process_id"]
-            return process_id
-        assert answer is None or answer.status == 503, answer
-        assert time.monotonic() < ends_s
+    """The process of a submission, which is accepted at the first try."""
+    answer = behind.ask("POST", ENQUEUE, request(request_id))
+    assert answer.status == 202, answer
+    process_id: str = answer.body["process_id"]
+    return process_id
 
 
 def heard(stream: http.client.HTTPResponse, word: bytes) -> None:
@@ -66,7 +59,7 @@ def test_who_asks_through_the_proxy_is_not_taken_for_this_machine(behind: Behind
     assert behind.ask("GET", "/metrics").status == 200
 
 
-def test_a_killed_server_costs_no_accepted_request(behind: Behind) -> None:
+def test_a_killed_server_costs_no_submission_and_no_error(behind: Behind) -> None:
     accepted = []
     for number in range(SUBMISSIONS):
         if number == KILLED_AT:
