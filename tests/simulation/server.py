@@ -109,8 +109,7 @@ class Server:
         engine = self.engine
         if self.world.plan.shared:
             await self._see_time()
-        else:
-            await renew_all_leases(engine, alone=True)
+        await renew_all_leases(engine, alone=not self.world.plan.shared)
         sender = SimulatedSender(
             StoredOutbox(engine, body_of), self.world.receiver, self.random.random
         )
