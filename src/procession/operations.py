@@ -17,7 +17,7 @@ from procession.core.process import EMPTY, Change, Item, Process, Request, item_
 from procession.core.retry import LOST_MAX
 from procession.core.states import ITEM_ACTIVE, ITEM_FINAL, ItemState, State
 from procession.engine import Engine
-from procession.store.store import EventRead, Filter
+from procession.store.store import Count, EventRead, Filter, Page
 from procession.store.turn import QUEUE_PHONE, Submitted
 from procession.targets import Place, Target, places
 from procession.wakeup import Waiting
@@ -249,6 +249,18 @@ async def list_processes(
 ) -> list[Process]:
     """Newest first, below the number of the last one seen."""
     return await engine.store.list_processes(caller.tenant_id, wanted, below=below, limit=limit)
+
+
+async def page_processes(
+    engine: Engine, caller: Caller, wanted: Filter, below: int, limit: int
+) -> Page:
+    """As `list_processes`, in bounded time: a page may be short though more are to come."""
+    return await engine.store.page_processes(caller.tenant_id, wanted, below=below, limit=limit)
+
+
+async def count_processes(engine: Engine, caller: Caller, wanted: Filter) -> Count:
+    """How many a filter means, exactly or about."""
+    return await engine.store.count_processes(caller.tenant_id, wanted)
 
 
 async def cancel(

@@ -77,6 +77,26 @@ def test_every_filter_narrows(api: Api) -> None:
     assert listed(api, f"search={word}%25") == [] and listed(api, f"search={word}_1") == []
 
 
+def test_the_total_is_told_when_it_is_asked_for(api: Api) -> None:
+    word = fresh("total")
+    for number in range(3):
+        process_of(api, request_id=f"{word}-{number}")
+    page = api.get(f"/processes?search={word}&limit=1&total=true").json
+    assert (page["total"], page["total_exact"], len(page["processes"])) == (3, True, 1)
+    assert "total" not in api.get(f"/processes?search={word}").json
+    assert api.get("/processes?total=perhaps").status == 422
+
+
+def test_a_phone_finds_the_fan_outs_it_has_a_part_in(api: Api) -> None:
+    phone, other = fresh("phone"), fresh("phone")
+    Worker(api, phone, agent_id=fresh("agent")).register()
+    Worker(api, other, agent_id=fresh("agent")).register()
+    both = process_of(api, target={"routing": "group", "phone_ids": [phone, other]})
+    own = process_of(api, target={"routing": "group", "phone_ids": [phone]})
+    assert listed(api, f"phone_id={phone}") == [own, both]
+    assert listed(api, f"phone_id={other}&status=queued") == [both]
+
+
 def test_a_cancelling_process_is_listed_as_executing(api: Api) -> None:
     phone = fresh("phone")
     worker = Worker(api, phone, agent_id=fresh("agent")).register()

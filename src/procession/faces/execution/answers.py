@@ -114,10 +114,12 @@ class Accepted(Struct, frozen=True):
 
 
 class Page(Struct, frozen=True):
-    """Processes, newest first."""
+    """Processes, newest first; how many there are where that was asked."""
 
     processes: list[Record]
     next_cursor: str | None
+    total: int | UnsetType = UNSET
+    total_exact: bool | UnsetType = UNSET
 
 
 class EventView(Struct, frozen=True):

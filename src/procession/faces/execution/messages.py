@@ -118,10 +118,14 @@ class ProcessFilter(Struct, frozen=True):
 
 
 class ListQuery(ProcessFilter, frozen=True):
-    """A page of processes, newest first; `cursor` is the last page's `next_cursor`."""
+    """A page of processes, newest first; `cursor` is the last page's `next_cursor`.
+
+    `total` asks how many there are, too.
+    """
 
     limit: Annotated[int, Meta(ge=1, le=PAGE_MAX)] = PAGE_DEFAULT
     cursor: Word = ""
+    total: bool = False
 
 
 class GetQuery(Struct, frozen=True):

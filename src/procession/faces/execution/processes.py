@@ -52,17 +52,16 @@ class Processes:
 
     async def page(self, request: Request) -> Answer:
         query: ListQuery = request.query
-        found = await operations.list_processes(
-            self._engine,
-            request.caller,
-            filter_of(query, "/status"),
-            number_of(query.cursor),
-            query.limit + 1,
+        engine, caller, wanted = self._engine, request.caller, filter_of(query, "/status")
+        found = await operations.page_processes(
+            engine, caller, wanted, number_of(query.cursor), query.limit
         )
-        seen = found[: query.limit]
-        records = [record_of(await operations.sight(self._engine, one)) for one in seen]
-        more = len(found) > query.limit
-        return Answer(body=Page(records, cursor_of(seen[-1].number) if more else None))
+        records = [record_of(await operations.sight(engine, one)) for one in found.processes]
+        cursor = None if found.below is None else cursor_of(found.below)
+        if not query.total:
+            return Answer(body=Page(records, cursor))
+        total, exact = await operations.count_processes(engine, caller, wanted)
+        return Answer(body=Page(records, cursor, total, exact))
 
     async def events(self, request: Request) -> Answer:
         query: EventsQuery = request.query
