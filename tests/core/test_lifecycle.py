@@ -69,6 +69,14 @@ def test_a_completed_run_gives_its_result_and_its_phone_free() -> None:
     assert [event.name for event in done.events] == ["completed"]
 
 
+def test_no_event_is_earlier_than_the_one_before_it_whichever_clock_was_asked() -> None:
+    begun = running()
+    assert [event.at_ms for event in begun.events] == [200]
+    done = finish(begun, ItemState.COMPLETED, now_ms=150)
+    assert [event.at_ms for event in done.events] == [200]
+    assert done.process.standing.finished_ms == 200
+
+
 def test_a_fan_out_over_one_phone_stays_under_way_between_its_items() -> None:
     change = planned(count=2)
     first, second = change.items

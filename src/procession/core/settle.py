@@ -97,8 +97,10 @@ def settle(
 ) -> Change:
     """Give `before` its next state, version, deadline and event, from edited items and standing.
 
-    One decision is one event: the milestone when the state changed, else what `news` says.
+    One decision is one event: the milestone when the state changed, else what `news` says. No
+    event is earlier than the one before it, whichever server's clock gave the time.
     """
+    now_ms = max(now_ms, before.standing.updated_ms)
     pairs = tuple(moves)
     tally = moved(standing.tally, pairs) if pairs else standing.tally
     state, was = summed(tally, standing.cancel is not None), before.standing.state
