@@ -16,7 +16,6 @@ from load import Piece
 END_S_MAX = 60.0
 FREE_S_MAX = 20.0
 TOLD_S_MAX = 30.0
-APART_S_MAX = 0.1
 LIVING = "queued,executing,retrying"
 BROKEN_BY = ("lease_lost", "signal 9", "interrupted", "keeper", "no longer")
 """What the error of a run that was not to be repeated may speak of."""
@@ -32,7 +31,7 @@ def judge(place: Installation, accepted: Mapping[str, Piece]) -> None:
     for process_id, piece in accepted.items():
         record = place.api.record(process_id)
         judge_end(record, piece)
-        events = verify_log(place.api, process_id, APART_S_MAX)
+        events = verify_log(place.api, process_id)
         every += stays(process_id, events)
         judge_callbacks(place, process_id)
     verify_phones(every)
