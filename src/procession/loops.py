@@ -22,6 +22,15 @@ from procession.store.turn import Turn
 
 DUE_MAX = 500
 PRUNE_MAX = 100
+PRUNE_ITEMS_MAX = 2_000
+RECORD = (
+    "delete_outputs",
+    "delete_notes",
+    "delete_deliveries",
+    "delete_events",
+    "delete_processes",
+)
+"""What a process leaves besides its items, the process last."""
 PHONE_SILENT_MS = 30_000
 DAY_MS = 86_400_000
 
@@ -125,16 +134,30 @@ class Retention:
         """Looks again within the turn: a retry or a callback sent again keeps its process."""
         connection = turn.store.connection
         found = await connection.fetch("prunable_processes", before_ms=before_ms, limit=PRUNE_MAX)
-        for process in (await turn.store.lock_processes(sorted(r[0] for r in found))).values():
-            process_id = process.process_id
-            last = item_id_of(process_id, process.items_total)
-            await connection.execute("delete_outputs", process_id=process_id)
-            await connection.execute("delete_notes", process_id=process_id)
-            await connection.execute("delete_items", process_id=process_id, last_item_id=last)
-            await connection.execute("delete_deliveries", process_id=process_id)
-            await connection.execute("delete_events", process_id=process_id)
-            await connection.execute("delete_process", process_id=process_id)
-        return len(found)
+        locked = await turn.store.lock_processes(sorted(row[0] for row in found))
+        old = _few_items(locked[row[0]] for row in found if row[0] in locked)
+        process_ids = [process.process_id for process in old]
+        item_ids = [
+            item_id_of(process.process_id, position)
+            for process in old
+            for position in range(process.items_total)
+        ]
+        await connection.execute("delete_items", item_ids=item_ids, process_ids=process_ids)
+        for name in RECORD:
+            await connection.execute(name, process_ids=process_ids)
+        return len(old)
+
+
+def _few_items(processes: Iterable[Process]) -> list[Process]:
+    """The first of these, with PRUNE_ITEMS_MAX items among them unless one alone has more."""
+    few: list[Process] = []
+    items = 0
+    for process in processes:
+        items += process.items_total
+        if few and items > PRUNE_ITEMS_MAX:
+            break
+        few.append(process)
+    return few
 
 
 async def run(loop: Loop, clock: Callable[[], int]) -> None:

@@ -11,6 +11,7 @@ from procession import loops
 from procession.core.lifecycle import GRACE_MS
 from procession.core.process import Process
 from procession.core.states import FINAL
+from procession.targets import Target
 
 KEPT_MS = 2 * loops.DAY_MS
 TABLES = ("process", "item", "event", "delivery", "output")
@@ -93,6 +94,38 @@ def test_a_record_stays_while_its_run_still_holds_a_phone() -> None:
         await site.step()
         assert await prune(site) == 1
         assert (await site.claim(AGENT, PHONE)) == []
+
+    on(act, retention_days=2)
+
+
+def test_a_batch_is_small_in_items_too_and_a_large_fan_out_goes_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(loops, "PRUNE_ITEMS_MAX", 3)
+
+    async def act(site: Site) -> None:
+        await site.register(AGENT, *(f"{PHONE}-{n}" for n in range(5)))
+        phones = tuple(f"{PHONE}-{n}" for n in range(5))
+        for target in (Target("group", phone_ids=phones), Target("queue"), Target("queue")):
+            await site.cancel((await site.submit(target)).process)
+        site.clock.now_ms += KEPT_MS + 1
+        assert [await prune(site) for _ in range(3)] == [1, 2, 0]
+        assert not await site.connection.fetch("count_states")
+
+    on(act, retention_days=2)
+
+
+def test_a_batch_costs_the_same_number_of_statements_however_many_go() -> None:
+    async def statements(site: Site, count: int) -> int:
+        for _ in range(count):
+            await cancelled(site)
+        site.clock.now_ms += KEPT_MS + 1
+        before = sum(site.connection.statements.values())
+        assert await prune(site) == count
+        return sum(site.connection.statements.values()) - before
+
+    async def act(site: Site) -> None:
+        assert await statements(site, 2) == await statements(site, 40)
 
     on(act, retention_days=2)
 

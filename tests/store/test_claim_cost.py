@@ -24,6 +24,8 @@ WHOLE_TABLES_MAY = {
     "count_states",  # counts every process, for metrics, from an index
     "forget_servers",  # a row a server that ran lately
     "live_servers",
+    "drop_sessions",  # people signed in, once a while
+    "list_people",
     "list_agents",
     "list_migrations",
     "list_tokens",

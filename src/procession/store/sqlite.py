@@ -20,6 +20,8 @@ DIALECT = Dialect(
 # Binding None, sqlite3 first looks for an adapter, which costs five times the binding itself; this
 # one, in C, answers None at once.
 sqlite3.register_adapter(type(None), cast("Callable[[None], None]", {}.get))
+ONLY_POSTGRESQL = "-- only on postgresql"
+"""A line in a statement of a migration that SQLite has no use for."""
 BUSY_MS_MAX = 10_000
 PRIMARY_CODE = 0xFF
 """What an extended error code is a case of."""
@@ -73,7 +75,7 @@ class SqliteConnection:
     async def run_script(self, text: str) -> None:
         """Run the statements of a migration inside the transaction that is open."""
         for statement in text.split(";\n"):
-            if statement.strip():
+            if statement.strip() and ONLY_POSTGRESQL not in statement:
                 self._db.execute(statement)
 
     async def lock_migrations(self) -> None:

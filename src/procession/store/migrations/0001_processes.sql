@@ -199,3 +199,26 @@ CREATE TABLE audit (
   data TEXT NOT NULL,
   at_ms BIGINT NOT NULL
 );
+
+-- only on postgresql
+-- Rows of these change several times a life and go in the end: what is dead is swept while it is
+-- little, and at the pace it comes.
+ALTER TABLE process SET (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 2000,
+  autovacuum_analyze_scale_factor = 0.05, autovacuum_vacuum_cost_limit = 2000);
+
+-- only on postgresql
+ALTER TABLE item SET (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 2000,
+  autovacuum_analyze_scale_factor = 0.05, autovacuum_vacuum_cost_limit = 2000);
+
+-- only on postgresql
+ALTER TABLE delivery SET (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 2000,
+  autovacuum_analyze_scale_factor = 0.05, autovacuum_vacuum_cost_limit = 2000);
+
+-- only on postgresql
+ALTER TABLE event SET (autovacuum_vacuum_scale_factor = 0.05,
+  autovacuum_analyze_scale_factor = 0.05, autovacuum_vacuum_cost_limit = 2000);
+
+-- only on postgresql
+-- A few rows, each written over at every sign of life.
+ALTER TABLE phone SET (fillfactor = 50, autovacuum_vacuum_scale_factor = 0,
+  autovacuum_vacuum_threshold = 1000);

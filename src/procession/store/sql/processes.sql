@@ -52,23 +52,22 @@ WHERE finished_ms IS NOT NULL AND finished_ms < :before_ms
 ORDER BY finished_ms LIMIT :limit;
 
 -- delete_events: a process's record goes whole
-DELETE FROM event WHERE process_id = :process_id;
+DELETE FROM event WHERE process_id IN {process_ids};
 
 -- delete_deliveries: a process's record goes whole
-DELETE FROM delivery WHERE process_id = :process_id;
+DELETE FROM delivery WHERE process_id IN {process_ids};
 
 -- delete_outputs: a process's record goes whole
-DELETE FROM output WHERE process_id = :process_id;
+DELETE FROM output WHERE process_id IN {process_ids};
 
 -- delete_notes: a process's record goes whole
-DELETE FROM note WHERE process_id = :process_id;
+DELETE FROM note WHERE process_id IN {process_ids};
 
 -- delete_items: a process's record goes whole
-DELETE FROM item WHERE item_id > :process_id AND item_id <= :last_item_id
-  AND process_id = :process_id;
+DELETE FROM item WHERE item_id IN {item_ids} AND process_id IN {process_ids};
 
--- delete_process: a process's record goes whole
-DELETE FROM process WHERE process_id = :process_id AND finished_ms IS NOT NULL;
+-- delete_processes: a process's record goes whole
+DELETE FROM process WHERE process_id IN {process_ids} AND finished_ms IS NOT NULL;
 
 -- insert_event: the log is only ever added to
 INSERT INTO event (process_id, seq, name, at_ms, data, standing)
