@@ -16,7 +16,8 @@ from judgement import judge, judge_told
 from load import Load, pieces
 from strikes import Strike, until_asked
 
-ROUNDS = int(os.environ.get("PROCESSION_FAULT_ROUNDS", "50"))
+ROUNDS_SHORT = 50
+ROUNDS = int(os.environ.get("PROCESSION_FAULT_ROUNDS", ROUNDS_SHORT))
 SEED = int(os.environ.get("PROCESSION_FAULT_SEED", "1"))
 WORK = 8
 STRIKES_MAX = 2
