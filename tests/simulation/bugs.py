@@ -98,7 +98,7 @@ def a_cancel_that_is_never_forced() -> None:
 BUGS: dict[str, Bug] = {
     bug.plant.__name__: bug
     for bug in (
-        Bug(a_fence_that_ignores_the_attempt, lambda p: p.has("agents_freeze") and p.agents > 1),
+        Bug(a_fence_that_ignores_the_attempt, lambda p: p.has("partitions") and p.agents > 1),
         Bug(a_lease_without_grace, lambda p: p.roaming and p.agents > 1 and p.has("partitions")),
         Bug(a_commit_that_is_guessed, lambda p: p.lost_at_commit > 0.01 and not p.twice),
         Bug(
@@ -107,10 +107,10 @@ BUGS: dict[str, Bug] = {
         ),
         Bug(
             a_keeper_that_waits_too_long,
-            lambda p: p.roaming and p.agents > 1 and p.has("partitions"),
+            lambda p: p.has("partitions") and p.pauses_s < 5,
         ),
         Bug(a_clock_that_is_the_servers_own, lambda p: p.shared and p.has("clocks_wrong")),
-        Bug(a_start_nobody_waits_for, lambda p: p.loss > 0.02 or p.has("partitions")),
+        Bug(a_start_nobody_waits_for, lambda p: p.has("agents_crash") and p.pauses_s < 5),
         Bug(a_cancel_that_is_never_forced, lambda p: p.has("people_stop_work")),
     )
 }

@@ -104,12 +104,14 @@ class Faults:
 
     def _partition(self) -> None:
         world, random = self._world, self._random
-        hosts = [machine.name for machine in world.machines] + [p.name for p in world.people]
+        hosts = [machine.name for machine in world.machines]
+        people = [person.name for person in world.people]
         places = [place.name for place in world.network.places]
         some = random.sample(places, random.randint(1, len(places)))
-        host = random.choice(hosts)
+        some = some if random.random() < 0.4 else places
+        host = random.choice(hosts if random.random() < 0.8 else people)
         pairs = {(host, place) for place in some} - world.network.cut
-        seconds = random.random() * 2 * world.plan.lease_ms / 1000
+        seconds = random.random() * 3 * world.plan.lease_ms / 1000
         world.note(f"{host} is cut off from {', '.join(some)} for {seconds:.1f} s")
         world.network.cut |= pairs
         world.timeline.world.call_later(seconds, world.network.cut.difference_update, pairs)

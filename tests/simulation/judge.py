@@ -86,6 +86,15 @@ class Judge:
         self._look_at_processes()
         self._look_at_items()
 
+    def reopened(self, process_id: str) -> bool:
+        """Whether its log says that a person had it tried again."""
+        found = self._ask(
+            "SELECT 1 FROM event WHERE process_id = ? AND (name = 'item_answered'"
+            " OR (name = 'retrying' AND data LIKE '{\"items\":%')) LIMIT 1",
+            process_id,
+        )
+        return bool(found)
+
     def look_at_holds(self) -> None:
         """At every commit, and when a run begins: the phone of a run that lives is held by it.
 

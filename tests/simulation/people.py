@@ -75,7 +75,7 @@ class Person:
         acts: list[Callable[[], Awaitable[None]]] = [self._submit] * 4
         acts += [self._submit_again, self._follow]
         if plan.has("people_stop_work"):
-            acts += [self._cancel, self._cancel, self._bulk_cancel]
+            acts += [self._cancel] * 4 + [self._bulk_cancel]
         if plan.has("people_try_again"):
             acts += [self._retry, self._retry, self._answer, self._bulk_retry]
         return acts
@@ -130,12 +130,12 @@ class Person:
     def _request(self, request_id: str) -> operations.SubmitRequest:
         random = self.random
         # Past the time limit of the capabilities, now and then.
-        seconds = 30.0 if random.random() < 0.05 else random.choice((0.05, 0.5, 2.0, 5.0))
+        seconds = 30.0 if random.random() < 0.05 else random.choice((0.05, 0.5, 2.0, 5.0, 9.0))
         script = Script(
             s=seconds,
             end=random.choice(ENDS),
-            tell=random.random() < 0.7,
-            term=random.random() < 0.7,
+            tell=random.random() < 0.5,
+            term=random.random() < 0.5,
             die_s=random.choice((0.01, 0.3, 1.0)),
         )
         callback = random.choice((*ORIGINS, ""))
@@ -188,7 +188,7 @@ class Person:
         process_id = self._some(State.RUNNING)
         if process_id:
             strategy = self.random.choice(STRATEGIES)
-            force_after_ms = self.random.choice((0, 1_000, 4_000))
+            force_after_ms = self.random.choice((0, 500, 2_000))
             await self.cancel(process_id, strategy, force_after_ms)
 
     async def cancel(self, process_id: str, strategy: str, force_after_ms: int) -> None:
@@ -213,7 +213,6 @@ class Person:
     async def _retry(self) -> None:
         process_id = self._some(State.FAILED, State.PARTIAL)
         if process_id:
-            self.world.truth.reopened.add(process_id)
             await self._try(
                 lambda e: operations.retry(e, CALLER, process_id),
                 lambda: self.world.tried_again(process_id),
@@ -227,7 +226,6 @@ class Person:
 
     async def answer(self, process_id: str, decision: str) -> None:
         """Decide about every item of a process that waits for a person."""
-        self.world.truth.reopened.add(process_id)
 
         async def decide(engine: Engine) -> None:
             for item in await operations.items(engine, CALLER, process_id, "", 100):
@@ -265,7 +263,6 @@ class Person:
     async def _bulk_retry(self) -> None:
         for order in self.world.orders:
             if order.process_id:
-                self.world.truth.reopened.add(order.process_id)
                 self.world.tried_again(order.process_id, BULK_TRIES)
         await self._try(lambda e: bulk.bulk_retry(e, CALLER, Filter(), dry_run=False))
 

@@ -46,8 +46,8 @@ class Truth:
         self.runs: dict[Key, Run] = {}
         self._on: dict[str, Run] = {}
         self._last: dict[str, Run] = {}
-        self.reopened: set[str] = set()
-        """Processes a person asked to try again: theirs may be run again, whatever they are."""
+        self.reopened: Callable[[str], bool] = lambda _: False
+        """Whether a person had this process tried again: then it may be, whatever it is."""
 
     def begin(
         self, item_id: str, attempt: int, phone_id: str, life: str, process_id: str, once: bool
@@ -61,7 +61,7 @@ class Truth:
         if (item_id, attempt) in self.runs:
             self._broken(f"run twice: {run}, and {self.runs[item_id, attempt]}")
         last = self._last.get(item_id)
-        if once and last and last.how not in WANTED and process_id not in self.reopened:
+        if once and last and last.how not in WANTED and not self.reopened(process_id):
             self._broken(f"repeated by itself: {last}, {last.how}, and {run}")
         self._last[item_id] = self.runs[item_id, attempt] = run
         self._on[phone_id] = run

@@ -95,6 +95,7 @@ class World:
             self._start_server(place)
         self.judge = Judge(self)
         self.database.disturbed = self.judge.disturbed
+        self.truth.reopened = self.judge.reopened
         self.database.saved = self.truth.begun = self.judge.look_at_holds
         for machine in self.machines:
             machine.start()
