@@ -4,26 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Coroutine
 from itertools import count
 from typing import Any
 
 import pytest
 from cutting_proxy import Cut, CuttingProxy
-from ledgers import LEASE_MS, planned
-from made import made_process
-from msgspec.structs import replace
+from engines import engine_on, numbered, submit
 from postgres_server import PostgresServer
 
 from procession.core.errors import Overloaded
 from procession.core.process import Process
 from procession.engine import Engine
-from procession.opening import open_engine
-from procession.settings import Settings
 from procession.store import link
 from procession.store import postgres as engine_store
-from procession.store.turn import Submitted
 
 ANSWER_S_MAX = 5.0
 _names = count()
@@ -48,26 +42,6 @@ def tell(server: PostgresServer, story: Story) -> None:
             await story(cut, plain, proxy)
 
     asyncio.run(run())
-
-
-@asynccontextmanager
-async def engine_on(address: str) -> AsyncIterator[Engine]:
-    async with open_engine(Settings(database=address, lease_ms=LEASE_MS)) as engine:
-        await engine.ledger.errand(make_tenant)
-        yield engine
-
-
-async def make_tenant(turn: Any) -> None:
-    await turn.store.connection.execute("insert_tenant", name="default", now_ms=turn.now_ms)
-
-
-def numbered(number: int) -> Process:
-    return replace(made_process(number), version=0)
-
-
-async def submit(engine: Engine, number: int, process: Process | None = None) -> Submitted:
-    process = process or numbered(number)
-    return await engine.ledger.submit(process, lambda now_ms: planned(process, ["phones"], now_ms))
 
 
 async def kept(engine: Engine, process: Process) -> list[int]:

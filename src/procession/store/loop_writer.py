@@ -23,8 +23,12 @@ TRIES_MAX = 3
 FORGET_EVERY_MS = 30_000
 MARKS_KEPT_MS = 60_000
 UNKNOWN = "the database went away; whether this was saved is not known yet: ask again"
-AGAIN = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
-"""The database took the transaction back for another one's sake; the next try may pass."""
+AGAIN = (
+    asyncpg.DeadlockDetectedError,
+    asyncpg.SerializationError,
+    asyncpg.UniqueViolationError,  # another server gave the same phone a run a moment ago
+)
+"""Another server's transaction was faster; the next try sees what it did."""
 
 Outcomes = tuple[list[Any], set[Topic]]
 

@@ -31,6 +31,7 @@ LOOK_EVERY_S = 0.1
 MIGRATION_S_MAX = 3_600.0
 IDLE_MS_MAX = 15_000
 """A turn that sleeps for longer, its server stopped or cut off, loses its locks."""
+CLOSE_S_MAX = 1.0
 CHANNEL = "procession"
 NOTICE_BYTES_MAX = 7_900
 EVERYTHING = "*"
@@ -194,7 +195,7 @@ class PostgresConnection:
             self._opening.cancel()
         if self._link is not None:
             with contextlib.suppress(*LOST):
-                await self._link.close(timeout=CONNECT_S_MAX)
+                await self._link.close(timeout=CLOSE_S_MAX)
 
     async def now_ms(self) -> int:
         """The database's time."""
