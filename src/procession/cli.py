@@ -24,6 +24,7 @@ from procession.commands import (
     simulate,
     submit,
     token,
+    user,
     watch,
     worker,
 )
@@ -42,7 +43,9 @@ def make_app() -> typer.Typer:
         pretty_exceptions_enable=False,
     )
     app.callback(invoke_without_command=True)(_root)
-    for commands in (serve, agent, worker, simulate, token, fleet, submit, watch, process, doctor):
+    for programs in (serve, agent, worker, simulate):
+        programs.register(app)
+    for commands in (token, user, fleet, submit, watch, process, doctor):
         commands.register(app)
     for upkeep in (migrate, import_, backup):
         upkeep.register(app)

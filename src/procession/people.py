@@ -232,8 +232,7 @@ async def workspaces(engine: Engine, tenant_id: int) -> list[Workspace]:
 async def first_workspace(turn: Turn) -> None:
     """A new installation has one tenant with one workspace, id 1."""
     connection = turn.store.connection
-    await connection.execute("insert_tenant", name=TENANT_FIRST, now_ms=turn.now_ms)
-    tenant_id = (await connection.fetch("get_tenant", name=TENANT_FIRST))[0][0]
+    tenant_id = await _tenant_id(turn, TENANT_FIRST)
     if not await connection.fetch("list_workspaces", tenant_id=tenant_id):
         await create_workspace(turn, tenant_id, "Default", NAMESPACE_FIRST)
 
@@ -251,6 +250,29 @@ async def create_workspace(turn: Turn, tenant_id: int, name: str, namespace: str
     )
 
 
+async def name_workspace(turn: Turn, tenant: str, name: str, namespace: str) -> None:
+    """Raises Invalid when the namespace has a workspace already."""
+    if not await create_workspace(turn, await _tenant_id(turn, tenant), name, namespace):
+        raise Invalid("/namespace", f"{namespace!r} has a workspace already")
+
+
+async def tenants_workspaces(turn: Turn, tenant: str) -> list[Workspace]:
+    """The workspaces of a tenant, none of an unknown one."""
+    connection = turn.store.connection
+    found = await connection.fetch("get_tenant", name=tenant)
+    tenant_id = found[0][0] if found else 0
+    return [
+        Workspace(*row) for row in await connection.fetch("list_workspaces", tenant_id=tenant_id)
+    ]
+
+
+async def _tenant_id(turn: Turn, tenant: str) -> int:
+    connection = turn.store.connection
+    await connection.execute("insert_tenant", name=tenant, now_ms=turn.now_ms)
+    tenant_id: int = (await connection.fetch("get_tenant", name=tenant))[0][0]
+    return tenant_id
+
+
 async def create_person(
     turn: Turn, *, email: str, name: str, role: str, password: str, tenant: str = TENANT_FIRST
 ) -> None:
@@ -262,8 +284,7 @@ async def create_person(
         raise Invalid("/role", f"{role!r} is not one of {', '.join(ROLES)}")
     kept = hashed(password)
     connection = turn.store.connection
-    await connection.execute("insert_tenant", name=tenant, now_ms=turn.now_ms)
-    tenant_id = (await connection.fetch("get_tenant", name=tenant))[0][0]
+    tenant_id = await _tenant_id(turn, tenant)
     if not await connection.fetch("list_workspaces", tenant_id=tenant_id):
         await create_workspace(turn, tenant_id, "Default", NAMESPACE_FIRST)
     made = await connection.execute(

@@ -9,10 +9,10 @@ from typing import Annotated
 
 import typer
 
+from procession.commands.on_engine import DatabaseOption
 from procession.commands.options import JsonOption, command
 from procession.commands.outcome import CommandFailed, UsageWrong, say, say_json
 from procession.commands.serve import database_failures, settings_of
-from procession.commands.token import DatabaseOption
 
 
 def register(app: typer.Typer) -> None:

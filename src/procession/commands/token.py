@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from procession.commands.on_engine import DatabaseOption, on_engine
 from procession.commands.options import JsonOption, command, given_words, group
-from procession.commands.outcome import CommandFailed, UsageWrong, say, say_json
-from procession.commands.serve import database_failures, settings_of
+from procession.commands.outcome import say, say_json
 
 if TYPE_CHECKING:
     from procession.engine import Engine
     from procession.tokens import TokenRead
-
-T = TypeVar("T")
-
-DatabaseOption = Annotated[str | None, typer.Option(help="Where everything is kept.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -65,7 +59,7 @@ def create(
         await engine.ledger.errand(errand)
         return token_id
 
-    token_id = _on_database(database, work)
+    token_id = on_engine(database, work)
     if json:
         facts = {"token_id": token_id, "token": token, "tenant": tenant, "name": name}
         say_json(facts | {"scopes": scopes, "namespace": namespace})
@@ -77,7 +71,7 @@ def list_all(*, database: DatabaseOption = None, json: JsonOption = False) -> No
     """List tokens: what they are for, never the tokens themselves."""
     from procession import tokens
 
-    found = _on_database(database, lambda engine: engine.ledger.errand(tokens.list_tokens), True)
+    found = on_engine(database, lambda engine: engine.ledger.errand(tokens.list_tokens), True)
     if json:
         say_json({"tokens": [_view(token) for token in found]})
         return
@@ -100,38 +94,11 @@ def revoke(
     async def errand(turn: Turn) -> None:
         await tokens.revoke_token(turn, token_id)
 
-    _on_database(database, lambda engine: engine.ledger.errand(errand), True)
+    on_engine(database, lambda engine: engine.ledger.errand(errand), True)
     if json:
         say_json({"token_id": token_id, "revoked": True})
     else:
         say(f"revoked {token_id}")
-
-
-def _on_database(
-    database: str | None, work: Callable[[Engine], Coroutine[Any, Any, T]], must_exist: bool = False
-) -> T:
-    import asyncio
-
-    from procession.core.errors import Invalid, Refused
-    from procession.opening import database_path, is_shared, open_engine
-    from procession.settings import SettingInvalid
-
-    settings = settings_of({"database": database})
-
-    async def run() -> T:
-        async with open_engine(settings) as engine:
-            return await work(engine)
-
-    try:
-        is_file = must_exist and not is_shared(settings.database)
-        if is_file and not Path(database_path(settings.database)).exists():
-            raise CommandFailed(f"database {settings.database}: no such file")
-        with database_failures(settings.database):
-            return asyncio.run(run())
-    except (SettingInvalid, Invalid) as error:
-        raise UsageWrong(str(error)) from None
-    except Refused as error:
-        raise CommandFailed(str(error)) from None
 
 
 def _view(token: TokenRead) -> dict[str, Any]:
@@ -141,11 +108,12 @@ def _view(token: TokenRead) -> dict[str, Any]:
         "name": token.name,
         "scopes": token.scopes,
         "namespace": token.namespace,
-        "created_at": _instant(token.created_ms),
-        "revoked_at": None if token.revoked_ms is None else _instant(token.revoked_ms),
+        "created_at": instant(token.created_ms),
+        "revoked_at": None if token.revoked_ms is None else instant(token.revoked_ms),
     }
 
 
-def _instant(at_ms: int) -> str:
+def instant(at_ms: int) -> str:
+    """A time as `2026-03-22T08:30:00.000Z`."""
     moment = datetime.fromtimestamp(at_ms / 1000, UTC)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

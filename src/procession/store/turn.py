@@ -204,7 +204,9 @@ class Turn:
             agent_id=work.agent_id,
             phone_ids=work.phone_ids,
         )
-        queues = {row[0]: queues_of(row[0], rows.labels_of(row[1]), row[2]) for row in free}
+        queues: dict[str, Sequence[str]] = {
+            row[0]: queues_of(row[0], rows.labels_of(row[1]), row[2]) for row in free
+        }
         heads = await self._heads(tenant_id, queues)
         offers = []
         for phone_id, names in queues.items():
