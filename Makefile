@@ -3,9 +3,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
+PEERS := .venv-peers
+WEB := web/monitor
+TRAY := examples/job-tray
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system-deps demo test faults check bench docs clean
+.PHONY: help setup system-deps demo test faults check bench bench-peers docs web web-test web-check clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -40,11 +43,36 @@ check: $(READY) ## style, types, import rules
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-bench: $(READY) system-deps ## speed and memory, as ratios to baselines of the same run
+bench: $(READY) system-deps $(PEERS)/ready ## speed and memory, as ratios to baselines of the same run
+	@scripts/system-deps bench
 	@$(BIN)/python -m bench $(ARGS)
+
+bench-peers: $(READY) $(PEERS)/ready ## ours beside other queues and the raw driver; ARGS=--quick tries it
+	@scripts/system-deps bench
+	@$(BIN)/python -m bench --only peers,crash,floor,bulk-writing,servers --rounds 3 $(ARGS)
+
+$(PEERS)/ready: bench/peers.lock bench/peers-oban.lock scripts/install-peers
+	@scripts/install-peers $(PYTHON) $(PEERS)
 
 docs: $(READY) ## the pages that are generated
 	@$(BIN)/python scripts/make-docs
 
+%/node_modules/ready: %/package-lock.json
+	@node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 20 || (a === 20 && b >= 19) ? 0 : 1)' \
+		|| { echo "Node.js 20.19 or newer is needed, with npm"; exit 1; }
+	@cd $* && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+web: $(WEB)/node_modules/ready ## the TypeScript package, built
+	@cd $(WEB) && npm run --silent build
+
+web-test: $(WEB)/node_modules/ready system-deps ## its tests; PROCESSION_URL and PROCESSION_TOKEN name a real server
+	@cd $(WEB) && npm run --silent test
+
+web-check: web $(TRAY)/node_modules/ready ## its style and types, and its example's
+	@cd $(WEB) && npm run --silent check
+	@cd $(TRAY) && npm run --silent check
+
 clean: ## everything that was made
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .demo
+	rm -rf $(VENV) $(PEERS) .mypy_cache .ruff_cache .pytest_cache .hypothesis .demo \
+		$(WEB)/node_modules $(WEB)/dist $(TRAY)/node_modules $(TRAY)/dist

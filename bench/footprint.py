@@ -27,9 +27,21 @@ from bench.peers.stores import Postgres, postgres
 from bench.wanted import TOKEN, body
 from bench.work import CALLERS, enqueue, on_load_core
 from procession.client import Client
-from procession.protocol import Claim, Claimed, Finish, Finished, Orders, Report, Result, RunReport
+from procession.protocol import (
+    Claim,
+    Claimed,
+    Finish,
+    Finished,
+    Heartbeat,
+    Orders,
+    PhoneReport,
+    Report,
+    Result,
+    RunReport,
+)
 
 RUNS = 10_000
+BEATS = 500
 PHONES = 40
 REPORTS = 10
 CALL_S_MAX = 60.0
@@ -45,15 +57,17 @@ _OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 
 
 class Load(Struct, frozen=True):
-    """One way of using it: with so many reports of progress a run."""
+    """One way of using it: so many reports of progress a run, so many calls at once."""
 
     name: str
-    reports: int
+    reports: int = 0
+    calls: int = PHONES
 
 
 LOADS = (
-    Load("start to end, callbacks delivered", 0),
-    Load(f"the same with {REPORTS} reports of progress", REPORTS),
+    Load("start to end, callbacks delivered, a call for each phone"),
+    Load(f"the same, all {PHONES} phones in one call, as of one busy agent", calls=1),
+    Load(f"a call for each phone, and {REPORTS} reports of progress", reports=REPORTS),
 )
 
 
@@ -71,6 +85,7 @@ class Costs(Struct):
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.footprint", description=__doc__)
     parser.add_argument("--runs", type=int, default=RUNS)
+    parser.add_argument("--beats", type=int, default=BEATS)
     given = parser.parse_args()
     print(report.machine())
     with tempfile.TemporaryDirectory(prefix="procession-bench-") as folder, postgres() as database:
@@ -79,6 +94,9 @@ def main() -> None:
             home = Path(folder) / str(number)
             home.mkdir()
             asyncio.run(measure(load, database, home, given.runs))
+        home = Path(folder) / "beats"
+        home.mkdir()
+        asyncio.run(measure_beats(database, home, given.beats))
 
 
 async def measure(load: Load, database: Postgres, folder: Path, runs: int) -> None:
@@ -98,6 +116,26 @@ async def measure(load: Load, database: Postgres, folder: Path, runs: int) -> No
         backends = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
         print(f"connections of the server: {await connection.fetchval(backends) - 1}")
     await show_sizes(connection, runs)
+    await connection.close()
+
+
+async def measure_beats(database: Postgres, folder: Path, beats: int) -> None:
+    """Renew the leases of all phones' runs that often, and print what one lease cost."""
+    address = database.database()
+    connection = await asyncpg.connect(address)
+    phones = phone_ids(PHONES)
+    reports = [PhoneReport(phone_id=phone, serial=phone) for phone in phones]
+    with start_server(folder, address) as server, on_load_core():
+        async with receiver() as url, Client(server.url, TOKEN) as client, agent(client, phones):
+            await submit(client, url, PHONES)
+            claimed = await client.worker("claim", Claim(AGENT_ID, phones, 500), Claimed)
+            held = [RunReport(item.item_id, item.attempt) for item in claimed.items]
+            before = await costs(connection, server, database)
+            for _ in range(beats):
+                await client.worker("heartbeat", Heartbeat(AGENT_ID, held, reports), Orders)
+            after = await costs(connection, server, database)
+    print(f"\n== {beats:,} heartbeats, each for {len(held)} runs; per run and heartbeat ==")
+    show(before, after, beats * len(held))
     await connection.close()
 
 
@@ -142,7 +180,7 @@ async def submit(client: Client, url: str, runs: int) -> None:
 async def end(client: Client, load: Load, phones: Sequence[str], runs: int) -> None:
     """Give every item to a phone and end it, each phone in calls of its own."""
     if not load.reports:
-        await drain(client, phones, expected=runs, calls=len(phones))
+        await drain(client, phones, expected=runs, calls=load.calls)
         return
     left = [runs]
 
@@ -204,7 +242,7 @@ def family_cpu_s(parent: int) -> float:
 def show(before: Costs, after: Costs, runs: int) -> None:
     took = after.at_s - before.at_s - STATISTICS_S
     print(
-        f"{runs / took:,.0f} runs/s; for one run: "
+        f"{runs / took:,.0f} a second; for one: "
         f"WAL {(after.wal_bytes - before.wal_bytes) / runs:6,.0f} bytes, "
         f"{(after.syncs - before.syncs) / runs:.3f} syncs, "
         f"{(after.commits - before.commits) / runs:.3f} commits, CPU us: "

@@ -83,6 +83,15 @@ FROM (SELECT n * {fan_out_every} AS n FROM {numbers}) AS fans CROSS JOIN (
   SELECT n - 1 AS member FROM {members_of}) AS members"""
 
 
+_ITEMS = """
+INSERT INTO item (item_id, process_id, tenant_id, capability, queue, step, state, attempt,
+  attempts_max, lost, stop_order, finished_ms, result)
+SELECT '01900000-0000-7000-8000-' || {own_item}, process_id, tenant_id, 'echo', 'phones', 'run',
+  CASE WHEN finished_ms IS NULL THEN 'queued' ELSE 'completed' END, 0, 3, 0, 'none', finished_ms,
+  '{{}}'
+FROM process WHERE (state = 'queued' OR finished_ms IS NOT NULL) AND number % {fan_out_every} > 0"""
+
+
 class Scripted(Protocol):
     async def run_script(self, text: str) -> None: ...
 
@@ -97,8 +106,11 @@ async def populate(connection: Scripted, database: str, rows: int) -> None:
     await connection.run_script("ANALYZE")
 
 
-def statements(database: str, rows: int) -> Iterator[str]:
-    """What makes the processes, and the members of those that are fan-outs."""
+def statements(database: str, rows: int, waiting: int | None = None) -> Iterator[str]:
+    """What makes the processes, and the members of those that are fan-outs.
+
+    The newest `waiting` have not ended: a hundredth unless it is given.
+    """
     words = {
         "request": _REQUEST,
         "members": MEMBERS,
@@ -106,7 +118,7 @@ def statements(database: str, rows: int) -> Iterator[str]:
         "phones": PHONES,
         "accounts": ACCOUNTS,
         "started": STARTED_MS,
-        "ended": rows - rows // 100,
+        "ended": rows - (rows // 100 if waiting is None else waiting),
         "id": _HEX[database].format("n * 65536", 12),
         "item_id": _HEX[database].format("n * 65536 + 1 + member", 12),
         "serial": _HEX[database].format("n", 7),
@@ -119,6 +131,12 @@ def statements(database: str, rows: int) -> Iterator[str]:
     fans = rows // FAN_OUT_EVERY
     if fans:
         yield _MEMBERS.format(numbers=_NUMBERS[database].format(first=1, last=fans), **words)
+
+
+def items(database: str) -> str:
+    """What makes the one item of each process that waits or has ended, in one queue for all."""
+    words = {"own_item": _HEX[database].format("number * 65536 + 1", 12)}
+    return _ITEMS.format(fan_out_every=FAN_OUT_EVERY, **words)
 
 
 def _schema() -> tuple[str, str]:
