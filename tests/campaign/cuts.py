@@ -10,16 +10,16 @@ from contextlib import contextmanager
 from deadline import came_true
 from installation import Installation
 from load import Load
-from strikes import OVER_S_MAX, Strike, held_by
+from strikes import OVER_S_MAX, Strike, agent_at_work
 
 LASTING_S = [0.5, 2.0, 5.0]
 
 
 def agent_from_server(place: Installation, load: Load, chance: random.Random) -> None:
-    """An agent is out of reach of its server until its leases are over; its runs are to stop."""
-    number = chance.randrange(len(place.agents))
-    with pulled(place, [f"work{number}"]):
-        came_true(lambda: not held_by(place, place.agents[number].agent_id), OVER_S_MAX)
+    """An agent is out of reach of its server until another has taken over its work."""
+    agent, long_id = agent_at_work(place, load, chance)
+    with pulled(place, [f"work{place.agents.index(agent)}"]):
+        came_true(lambda: place.book.begun(long_id, attempt=2), OVER_S_MAX)
 
 
 def all_agents_from_servers(place: Installation, load: Load, chance: random.Random) -> None:

@@ -11,14 +11,19 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
+from api import new_request_id
 from deadline import came_true, until
 from installation import LEASE_MS, Installation
-from load import Load
+from load import Load, Piece
+from world import Agent
+
+from procession.core.lifecycle import GRACE_MS
 
 AWAY_S_MAX = 2.0
 """How long something that was killed stays away when nobody misses it."""
 REFUSED_MIN = 3
-OVER_S_MAX = 3 * LEASE_MS / 1000
+OVER_S_MAX = 3 * (LEASE_MS + GRACE_MS) / 1000
+LONG_S = 12.0
 
 Strike = Callable[[Installation, Load, random.Random], None]
 
@@ -38,10 +43,10 @@ def kill_agent(place: Installation, load: Load, chance: random.Random) -> None:
 
 
 def kill_agent_for_long(place: Installation, load: Load, chance: random.Random) -> None:
-    """It comes back when its phones have been taken away from it."""
-    agent = chance.choice(place.agents)
+    """It comes back when another has taken over its work."""
+    agent, long_id = agent_at_work(place, load, chance)
     agent.program.kill()
-    came_true(lambda: not held_by(place, agent.agent_id), OVER_S_MAX)
+    came_true(lambda: place.book.begun(long_id, attempt=2), OVER_S_MAX)
     agent.start()
 
 
@@ -61,10 +66,10 @@ def kill_adb_server(place: Installation, load: Load, chance: random.Random) -> N
 
 
 def stop_agent(place: Installation, load: Load, chance: random.Random) -> None:
-    """It stands still until its leases are over, then goes on as if nothing had been."""
-    agent = chance.choice(place.agents)
+    """It stands still until another has its work, then goes on as if nothing had been."""
+    agent, long_id = agent_at_work(place, load, chance)
     agent.program.send(signal.SIGSTOP)
-    came_true(lambda: not held_by(place, agent.agent_id), OVER_S_MAX)
+    came_true(lambda: place.book.begun(long_id, attempt=2), OVER_S_MAX)
     agent.program.send(signal.SIGCONT)
 
 
@@ -104,19 +109,36 @@ def until_missed(load: Load, chance: random.Random) -> None:
     came_true(lambda: load.done or load.refused >= enough, AWAY_S_MAX)
 
 
-def held_by(place: Installation, agent_id: str) -> bool:
-    """Whether some phone is leased to this agent; true while nobody can say."""
+def agent_at_work(place: Installation, load: Load, chance: random.Random) -> tuple[Agent, str]:
+    """An agent in the middle of a run that would outlast its lease, and that run's process.
+
+    The next attempt is short, and for the same phone: two agents may well have begun it.
+    """
+    deaf, phone = chance.random() < 0.5, chance.choice(place.phones)
+    inputs = place.book.inputs(LONG_S, again_seconds=0.1, ignore_stop=deaf)
+    request_id = new_request_id()
+    long_id: str = until(lambda: taken(place, request_id, inputs, phone), 30, "a taker")
+    load.accepted[long_id] = Piece("witness", LONG_S, deaf, phone, 0, None, 0.0)
+    until(lambda: place.book.begun(long_id), 30, "a long run's beginning")
+    by_id = {agent.agent_id: agent for agent in place.agents}
+    return until(lambda: by_id.get(holder_of(place, long_id)), 30, "its agent's name"), long_id
+
+
+def taken(place: Installation, request_id: str, inputs: Any, phone: str) -> str | None:
+    """The process made of these inputs; None while nobody can make one."""
+    with contextlib.suppress(OSError, HTTPException):
+        reply = place.api.enqueue(request_id, "witness", inputs, phone=phone)
+        if reply.status in (200, 202):
+            process_id: str = reply.body["process_id"]
+            return process_id
+    return None
+
+
+def holder_of(place: Installation, process_id: str) -> str:
+    """The agent that has its item; empty while nobody can say."""
     with contextlib.suppress(OSError, HTTPException, AssertionError):
-        leases = [phone["lease"] for phone in place.api.phones().values() if phone["lease"]]
-        return any(holder_of(place, lease) == agent_id for lease in leases)
-    return True
-
-
-def holder_of(place: Installation, lease: Any) -> str | None:
-    """The agent whose run holds a phone."""
-    items = {item["queue_item_id"]: item for item in place.api.items(lease["process_id"])}
-    agent_id: str | None = items[lease["queue_item_id"]]["agent_id"]
-    return agent_id
+        return str(place.api.item(process_id)["agent_id"])
+    return ""
 
 
 def living(place: Installation) -> list[dict[str, Any]]:

@@ -93,7 +93,8 @@ class Book:
     def verify(self) -> None:
         """No phone ever had two runs, as the runs found it; none began or ended twice."""
         lines = self.lines()
-        assert [line for line in lines if line["what"] == "overlap"] == []
+        overlaps = [line for line in lines if line["what"] == "overlap"]
+        assert not overlaps, overlaps
         for what in ("begin", "end"):
             keys = [(line["item_id"], line["attempt"]) for line in lines if line["what"] == what]
             assert len(keys) == len(set(keys)), keys
