@@ -6,7 +6,7 @@ import argparse
 import signal
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from bench import report
@@ -21,7 +21,7 @@ from bench.peers.compare import crash, peers
 from bench.peers.several import two_servers
 from bench.work import fan_out, protocol
 
-PARTS: dict[str, Callable[[Options], Table | list[Table]]] = {
+PARTS: dict[str, Callable[[Options], Table | Iterator[Table]]] = {
     "submissions": submissions,
     "reads": reads,
     "drain": drain,
@@ -73,7 +73,7 @@ def run(given: argparse.Namespace, parts: list[str]) -> None:
         )
         for name in parts:
             found = PARTS[name](options)
-            for table in found if isinstance(found, list) else [found]:
+            for table in [found] if isinstance(found, Table) else found:
                 tables.append(table)
                 print(report.show(table), flush=True)
     if given.json:

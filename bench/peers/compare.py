@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -143,13 +143,12 @@ def field(options: Options) -> Generator[Field, None, None]:
                 yield Field(folder, store, broker)
 
 
-def peers(options: Options) -> list[Table]:
-    """A table a column."""
+def peers(options: Options) -> Iterator[Table]:
+    """Who takes part, then a table a column."""
     with field(options) as taking_part:
-        return [
-            who(taking_part),
-            *(measured(taking_part, column, options) for column in columns(options)),
-        ]
+        yield who(taking_part)
+        for column in columns(options):
+            yield measured(taking_part, column, options)
 
 
 def who(taking_part: Field) -> Table:
