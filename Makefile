@@ -57,10 +57,11 @@ $(PEERS)/ready: bench/peers.lock bench/peers-oban.lock scripts/install-peers
 docs: $(READY) ## the pages that are generated
 	@$(BIN)/python scripts/make-docs
 
+# Not `npm ci`: it refuses a lock that lacks optional packages for other platforms.
 %/node_modules/ready: %/package-lock.json
 	@node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 20 || (a === 20 && b >= 19) ? 0 : 1)' \
 		|| { echo "Node.js 20.19 or newer is needed, with npm"; exit 1; }
-	@cd $* && npm ci --no-audit --no-fund --loglevel=error
+	@cd $* && npm install --no-save --no-audit --no-fund --loglevel=error
 	@touch $@
 
 web: $(WEB)/node_modules/ready ## the TypeScript package, built

@@ -3,7 +3,6 @@ export { CLOCK, type Clock, PAGE, type Page } from "./clock.js";
 export { RequestRefused, ServerUnreachable, StreamUnavailable } from "./errors.js";
 export type { Access, TokenSource } from "./http.js";
 export { LIMITS, type Limits } from "./limits.js";
-export type { Connection } from "./machine.js";
 export { ProcessMonitor, type Snapshot } from "./monitor.js";
 export {
   canCancel,
@@ -16,5 +15,6 @@ export {
   STATUSES,
   type Status,
 } from "./process.js";
+export type { Connection } from "./state.js";
 export type { Source, StreamSink } from "./stream.js";
 export { type ListQuery, type NewProcess, Workspace } from "./workspace.js";

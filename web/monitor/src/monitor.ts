@@ -2,6 +2,8 @@
 
 import type { ProcessClient } from "./client.js";
 import { asError } from "./errors.js";
+import { step } from "./machine.js";
+import type { Process, Status } from "./process.js";
 import {
   begin,
   type Connection,
@@ -9,10 +11,8 @@ import {
   type Effect,
   type Event,
   type State,
-  step,
   type Timer,
-} from "./machine.js";
-import type { Process, Status } from "./process.js";
+} from "./state.js";
 import type { Close, Source } from "./stream.js";
 
 /** What is known of a process, and how. It stays the same object until something changes. */

@@ -1,8 +1,8 @@
 import { type ClientOptions, ProcessClient } from "../src/client.js";
 import { CLOCK, type Clock, type Page } from "../src/clock.js";
 import type { Limits } from "../src/limits.js";
-import type { Connection } from "../src/machine.js";
 import type { ProcessMonitor, Snapshot } from "../src/monitor.js";
+import type { Connection } from "../src/state.js";
 
 /** The waits of the tests: long enough for a busy machine, short enough to be waited for. */
 export const BRIEF: Partial<Limits> = {

@@ -1,7 +1,8 @@
 import { expect } from "vitest";
 import { LIMITS } from "../src/limits.js";
-import { begin, connection, type Event, type State, step, type Timer } from "../src/machine.js";
+import { step } from "../src/machine.js";
 import type { Process } from "../src/process.js";
+import { begin, connection, type Event, type State, type Timer } from "../src/state.js";
 import { aProcess } from "./a-process.js";
 
 /** What the effects of a machine lead to: timers, at most one stream and one poll. */

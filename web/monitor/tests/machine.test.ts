@@ -2,8 +2,9 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { RequestRefused, ServerUnreachable, StreamUnavailable } from "../src/errors.js";
 import { LIMITS } from "../src/limits.js";
-import { begin, connection, type Event, type State, step } from "../src/machine.js";
+import { step } from "../src/machine.js";
 import { isTerminal, type Process, STATUSES, type Status } from "../src/process.js";
+import { begin, connection, type Event, type State } from "../src/state.js";
 import { aProcess } from "./a-process.js";
 import { World } from "./machine-world.js";
 

@@ -1,5 +1,5 @@
-import type { Connection } from "../machine.js";
 import type { Process, Status } from "../process.js";
+import type { Connection } from "../state.js";
 
 /** Every word the tray shows or says; give others to translate it. */
 export interface JobTrayWords {

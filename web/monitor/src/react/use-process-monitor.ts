@@ -2,9 +2,9 @@
 
 import { useCallback, useMemo, useSyncExternalStore } from "react";
 import type { ProcessClient } from "../client.js";
-import type { Connection } from "../machine.js";
 import { NOTHING_YET, type ProcessMonitor, type Snapshot } from "../monitor.js";
 import type { Process, Status } from "../process.js";
+import type { Connection } from "../state.js";
 import type { Source } from "../stream.js";
 import type { Workspace } from "../workspace.js";
 import { type ClientChoice, useProcessClient } from "./client-context.js";
