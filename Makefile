@@ -8,7 +8,7 @@ WEB := web/monitor
 TRAY := examples/job-tray
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system-deps demo test faults check bench bench-peers docs web web-test web-check clean
+.PHONY: help setup system-deps demo test faults check bench bench-peers soak docs web web-test web-check clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -53,6 +53,9 @@ bench-peers: $(READY) $(PEERS)/ready ## ours beside other queues and the raw dri
 
 $(PEERS)/ready: bench/peers.lock bench/peers-oban.lock scripts/install-peers
 	@scripts/install-peers $(PYTHON) $(PEERS)
+
+soak: $(READY) system-deps ## work and pruning without pause for 20 minutes; SECONDS=300 for less
+	@$(BIN)/python -m bench.soak --seconds $(or $(SECONDS),1200) $(ARGS)
 
 docs: $(READY) ## the pages that are generated
 	@$(BIN)/python scripts/make-docs

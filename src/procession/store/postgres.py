@@ -46,6 +46,7 @@ _VALUES = re.compile(r"VALUES\s*\(([^)]*)\)", re.DOTALL)
 _NOW_MS = "(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
 _BEGIN = (
     f"BEGIN; SET LOCAL idle_in_transaction_session_timeout = {IDLE_MS_MAX};"
+    " SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off;"
     " SELECT pg_advisory_xact_lock({writer})"
 )
 _NOTIFY = f"SELECT pg_notify('{CHANNEL}', convert_from(decode('{{digits}}', 'hex'), 'UTF8'));"

@@ -50,7 +50,7 @@ WHERE tenant_id = :tenant_id AND agent_id = :agent_id AND health = 'available' A
 SELECT i.queue, i.number, i.item_id, i.process_id FROM item i
 JOIN process p ON p.process_id = i.process_id
 WHERE i.tenant_id = :tenant_id AND i.queue = :queue AND i.state = 'queued'
-ORDER BY i.number LIMIT :limit {skip_locked};
+ORDER BY i.number + 0 LIMIT :limit {skip_locked};
 
 -- phone_lease: the item that holds a phone
 SELECT item_id, process_id, tenant_id, capability, queue, step, state, attempt, attempts_max,
