@@ -1,4 +1,8 @@
-"""A server makes itself known, so that no migration breaks it, and ends when one has."""
+"""A server makes itself known, so that no migration breaks it, and ends when one has.
+
+Known by a row it keeps fresh, not by its connections: those name nobody behind a pooler, come and
+go with the network, and SQLite does not show them at all.
+"""
 
 from __future__ import annotations
 
