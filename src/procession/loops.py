@@ -13,7 +13,7 @@ from typing import Protocol
 import structlog
 
 from procession.core import stopping
-from procession.core.errors import Refused
+from procession.core.errors import Overloaded, Refused
 from procession.core.process import Change, Item, Process, item_id_of
 from procession.core.states import ITEM_FINAL
 from procession.engine import Engine
@@ -161,10 +161,17 @@ def _few_items(processes: Iterable[Process]) -> list[Process]:
 
 
 async def run(loop: Loop, clock: Callable[[], int]) -> None:
-    """Step for ever; at once again while there is more to do. Outlives a failing step."""
+    """Step for ever; at once again while there is more to do. Outlives a failing step, and says
+    once that the database is away or overloaded."""
+    waits = False
     while True:
         try:
             done = await loop.step(clock())
+            waits = False
+        except Overloaded as refused:
+            if not waits:
+                _log.warning("loop_waits", loop=type(loop).__name__, why=refused.detail)
+            waits, done = True, 0
         except Exception:
             _log.exception("loop_failed", loop=type(loop).__name__)
             done = 0

@@ -8,6 +8,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from typing import cast
 
 import asyncpg
+import structlog
 
 from procession import clock
 from procession.elsewhere import Elsewhere
@@ -27,6 +28,9 @@ from procession.wakeup import Wakeup
 
 SQLITE = "sqlite:///"
 POSTGRES = ("postgresql://", "postgres://")
+CLOCKS_APART_MS_MAX = 5_000
+
+_log = structlog.get_logger(__name__)
 
 
 def open_engine(
@@ -82,6 +86,8 @@ async def _open_postgres(settings: Settings, server: Server | None) -> AsyncGene
             opened.push_async_callback(hearing.close)
             time = DatabaseClock(clock.now_ms, clock.steady_ms)
             await time.look(writing.now_ms)
+            if abs(time.wall_apart_ms) > CLOCKS_APART_MS_MAX:
+                _log.warning("clock_apart_from_database", ahead_ms=time.wall_apart_ms)
             outage = Outage(time.now_ms)
             reader = await PostgresReader.open(settings.database, outage, direct=writing.direct)
             opened.push_async_callback(reader.close)
