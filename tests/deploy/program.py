@@ -1,8 +1,7 @@
-"""What the deployment files must agree with: the program's own commands, settings and routes."""
+"""What the deployment files must agree with: the program's own commands and settings."""
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -15,10 +14,6 @@ from procession.agent.settings import AgentSettings
 from procession.cli import make_app
 from procession.commands.agent import agent_settings
 from procession.commands.serve import settings_of
-from procession.faces.endpoint import Endpoint
-from procession.opening import open_engine
-from procession.server import execution_streams, make_guard
-from procession.server import make_app as make_server
 from procession.settings import PREFIX, Settings
 
 
@@ -52,22 +47,3 @@ def drain_ms_of(command: str, environment: Mapping[str, str]) -> int:
         return int(environment.get("PROCESSION_DRAIN_MS", Settings().drain_ms))
     default = AgentSettings(server="", token="").drain_ms
     return int(environment.get("PROCESSION_AGENT_DRAIN_MS", default))
-
-
-@cache
-def endpoints() -> tuple[Endpoint, ...]:
-    """Every route the server has."""
-
-    async def made() -> tuple[Endpoint, ...]:
-        settings = Settings(database="sqlite:///:memory:")
-        async with open_engine(settings) as engine:
-            app = make_server(engine, make_guard(settings), execution_streams(engine))
-            return tuple(endpoint for face in app._faces for endpoint in face.endpoints)
-
-    return asyncio.run(made())
-
-
-def served(method: str, path: str) -> Endpoint:
-    found = [one for one in endpoints() if (one.method, one.path) == (method, path)]
-    assert len(found) == 1, f"{method} {path} is not served"
-    return found[0]
