@@ -15,32 +15,42 @@ from procession.faces.workspace.messages import SignIn
 from procession.people import SESSION_MS, Person, Sessions, Signed
 
 FAILURES_MAX = 10
+"""Wrong passwords of one peer for one address: others behind the same proxy are not shut out."""
+FAILURES_ALL_MAX = 100
+"""Wrong passwords for one address from anywhere."""
 FAILURES_MS = 15 * 60_000
 REMEMBERED_MAX = 10_000
 
 
 class Failures:
-    """Wrong passwords lately, by address and peer: too many close the door for a while."""
+    """Wrong passwords lately; too many close the door for a while."""
 
     def __init__(self) -> None:
         self._failed: dict[str, list[int]] = {}
 
-    def check(self, keys: tuple[str, ...], now_ms: int) -> None:
+    def check(self, address: str, peer: str, now_ms: int) -> None:
         """Raises RateLimited."""
-        for key in keys:
-            recent = [at for at in self._failed.get(key, []) if at > now_ms - FAILURES_MS]
-            if len(recent) >= FAILURES_MAX:
+        for key, most in _keys(address, peer):
+            if len(self._recent(key, now_ms)) >= most:
                 raise RateLimited("too many wrong passwords; try again later")
 
-    def add(self, keys: tuple[str, ...], now_ms: int) -> None:
+    def add(self, address: str, peer: str, now_ms: int) -> None:
         if len(self._failed) >= REMEMBERED_MAX:
             self._failed.clear()
-        for key in keys:
-            recent = [at for at in self._failed.get(key, []) if at > now_ms - FAILURES_MS]
-            self._failed[key] = [*recent, now_ms]
+        for key, _ in _keys(address, peer):
+            self._failed[key] = [*self._recent(key, now_ms), now_ms]
 
-    def forget(self, key: str) -> None:
-        self._failed.pop(key, None)
+    def forget(self, address: str, peer: str) -> None:
+        """The right password was given."""
+        for key, _ in _keys(address, peer):
+            self._failed.pop(key, None)
+
+    def _recent(self, key: str, now_ms: int) -> list[int]:
+        return [at for at in self._failed.get(key, []) if at > now_ms - FAILURES_MS]
+
+
+def _keys(address: str, peer: str) -> tuple[tuple[str, int], tuple[str, int]]:
+    return (f"{address} {peer}", FAILURES_MAX), (address, FAILURES_ALL_MAX)
 
 
 class People:
@@ -55,14 +65,13 @@ class People:
     async def sign_in(self, request: Request) -> Answer:
         message: SignIn = request.message
         address = message.email.strip().lower()
-        keys = (f"address {address}", f"peer {request.peer}")
-        self._failures.check(keys, self._engine.now_ms())
+        self._failures.check(address, request.peer, self._engine.now_ms())
         try:
             signed = await self._sessions.sign_in(address, message.password)
         except Unauthenticated:
-            self._failures.add(keys, self._engine.now_ms())
+            self._failures.add(address, request.peer, self._engine.now_ms())
             raise
-        self._failures.forget(keys[0])
+        self._failures.forget(address, request.peer)
         return await self._answer(signed, message.cookie)
 
     async def sign_out(self, request: Request) -> Answer:
