@@ -1,4 +1,4 @@
-"""`python -m simulation --seed 7`: one seed with its trace; `--seeds 1000`: many of them."""
+"""`--seed 7` shows one world and its trace; `--seeds 1000` runs many; see docs/simulation.md."""
 
 from __future__ import annotations
 
@@ -7,35 +7,64 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 PROGRESS_S = 10.0
 
+Prepare = Callable[[], None]
+
 
 def main(arguments: Sequence[str]) -> int:
-    """The exit status: 0 when nothing was found."""
+    """The exit status: 0 when nothing was found, 1 when something was."""
     parser = argparse.ArgumentParser(prog="simulation", description=__doc__)
     parser.add_argument("--seed", type=int, help="one seed, with its trace")
     parser.add_argument("--seeds", type=int, default=0, help="how many seeds")
     parser.add_argument("--from", type=int, default=0, dest="first", help="the first of them")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes")
+    parser.add_argument("--regressions", action="store_true", help="the seeds that found bugs")
+    parser.add_argument("--bug", default="", help="plant this bug of bugs.py, and find it")
     given = parser.parse_args(arguments)
     logging.disable(logging.CRITICAL)
+    from simulation.bugs import BUGS
+    from simulation.regressions import FOUND
+
+    bug = BUGS[given.bug] if given.bug else None
+    plant = bug.plant if bug else _nothing
     if given.seed is not None:
-        return show(given.seed)
+        return show(given.seed, plant)
+    if bug:
+        return search(bug.seeds(), plant)
+    if given.regressions:
+        return campaign(list(FOUND), given.jobs)
     return campaign(range(given.first, given.first + given.seeds), given.jobs)
 
 
-def show(seed: int) -> int:
+def _nothing() -> None:
+    """No bug is planted."""
+
+
+def show(seed: int, plant: Prepare) -> int:
     """Print the trace of one seed."""
     from simulation.runner import run_seeds
 
-    for outcome in run_seeds([seed], 1):
-        print(*outcome.trace, sep="\n")
-        print(outcome.plan)
-        print(f"seed {seed}: {outcome.digest}, {len(outcome.broken)} broken")
-        return int(bool(outcome.broken))
-    return 1
+    (outcome,) = run_seeds([seed], 1, plant)
+    print(*outcome.trace, sep="\n")
+    print(outcome.plan)
+    print(f"seed {seed}: {outcome.digest}, {len(outcome.broken)} broken")
+    return int(bool(outcome.broken))
+
+
+def search(seeds: Sequence[int], plant: Prepare) -> int:
+    """Run until one finds something."""
+    from simulation.runner import run_seeds
+
+    for tried, seed in enumerate(seeds, 1):
+        (outcome,) = run_seeds([seed], 1, plant)
+        if outcome.broken:
+            print(f"found by seed {seed}, {tried} worlds: {outcome.broken[0]}")
+            return 1
+    print(f"not found in {len(seeds)} worlds")
+    return 0
 
 
 def campaign(seeds: Sequence[int], jobs: int) -> int:
@@ -59,11 +88,12 @@ def campaign(seeds: Sequence[int], jobs: int) -> int:
     cpu_s = sum(os.times()[:4])
     print(f"{done} seeds, {found} found something; {runs} runs, {commits} commits")
     print(f"{spent_s:.1f} s, {cpu_s:.1f} s of processor")
-    return int(found > 0)
+    return int(found > 0 or done != len(seeds))
 
 
 if __name__ == "__main__":
     if os.environ.get("PYTHONHASHSEED") != "0":
+        # Sets of words are in another order in each process, and a seed is to be the same again.
         os.environ["PYTHONHASHSEED"] = "0"
         os.execv(sys.executable, [sys.executable, "-m", "simulation", *sys.argv[1:]])
     sys.exit(main(sys.argv[1:]))

@@ -78,7 +78,7 @@ class Faults:
     def _agent_freezes(self) -> None:
         machine = self._random.choice(self._world.machines)
         if machine.node is not None:
-            seconds = self._random.random() * 2.5 * self._world.plan.lease_ms / 1000
+            seconds = self._random.random() * 4 * self._world.plan.lease_ms / 1000
             self._world.note(f"{machine.node.name} is stopped for {seconds:.1f} s")
             machine.node.stop(seconds)
 
@@ -111,7 +111,7 @@ class Faults:
         some = some if random.random() < 0.4 else places
         host = random.choice(hosts if random.random() < 0.8 else people)
         pairs = {(host, place) for place in some} - world.network.cut
-        seconds = random.random() * 3 * world.plan.lease_ms / 1000
+        seconds = random.random() * 4 * world.plan.lease_ms / 1000
         world.note(f"{host} is cut off from {', '.join(some)} for {seconds:.1f} s")
         world.network.cut |= pairs
         world.timeline.world.call_later(seconds, world.network.cut.difference_update, pairs)

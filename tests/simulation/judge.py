@@ -24,7 +24,7 @@ GENTLE = frozenset(
 )
 """Faults by which no run may be lost."""
 OUTAGES = GENTLE | {"servers_crash", "turns_crash", "runs_crash"}
-"""Faults by which no run that has begun may be lost where the only server is the one that is away."""
+"""Faults by which no run that has begun may be lost, where the server hit is the only one."""
 ENDS = {MILESTONES[state] for state in FINAL}
 
 

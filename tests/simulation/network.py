@@ -31,9 +31,7 @@ class Place:
 class Exchange:
     """One call, from its request to its answer."""
 
-    def __init__(
-        self, source: Node, host: str, place: Place, answer: asyncio.Future[Any]
-    ) -> None:
+    def __init__(self, source: Node, host: str, place: Place, answer: asyncio.Future[Any]) -> None:
         self.source = source
         self.host = host
         self.place = place

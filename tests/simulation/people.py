@@ -130,7 +130,7 @@ class Person:
     def _request(self, request_id: str) -> operations.SubmitRequest:
         random = self.random
         # Past the time limit of the capabilities, now and then.
-        seconds = 30.0 if random.random() < 0.05 else random.choice((0.05, 0.5, 2.0, 5.0, 9.0))
+        seconds = 30.0 if random.random() < 0.03 else random.choice((0.05, 0.5, 2.0, 5.0, 9.0))
         script = Script(
             s=seconds,
             end=random.choice(ENDS),

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 from procession.capabilities.errors import CapabilityRefusal
 from procession.core.errors import Refused
+from procession.elsewhere import Elsewhere
 from procession.engine import Engine
 from procession.loops import renew_all_leases
-from procession.elsewhere import Elsewhere
 from procession.outbox import StoredOutbox
 from procession.presence import at_work
 from procession.server import in_background

@@ -206,7 +206,11 @@ class Timeline(asyncio.AbstractEventLoop):
         return self.call_at(self.now_s + max(delay, 0.0), callback, *args, context=context)
 
     def call_at(  # type: ignore[override]
-        self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+        self,
+        when: float,
+        callback: Callable[..., object],
+        *args: Any,
+        context: Context | None = None,
     ) -> Handle:
         handle = Handle(callback, args, context or copy_context())
         handle.when_s = when
@@ -221,7 +225,11 @@ class Timeline(asyncio.AbstractEventLoop):
         return future
 
     def create_task(  # type: ignore[override]
-        self, coro: Coroutine[Any, Any, Any], *, name: str | None = None, context: Context | None = None
+        self,
+        coro: Coroutine[Any, Any, Any],
+        *,
+        name: str | None = None,
+        context: Context | None = None,
     ) -> asyncio.Task[Any]:
         self._numbers += 1
         Task.number = self._numbers

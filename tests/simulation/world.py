@@ -193,7 +193,9 @@ class World:
                 self.broken(f"not settled: {self.judge.unsettled()}")
 
     def outcome(self) -> Outcome:
-        rows = self.database.ask("SELECT process_id, seq, name, at_ms, data FROM event ORDER BY 1, 2")
+        rows = self.database.ask(
+            "SELECT process_id, seq, name, at_ms, data FROM event ORDER BY 1, 2"
+        )
         text = "\n".join(self.trace) + repr(rows)
         return Outcome(
             seed=self.plan.seed,
@@ -224,9 +226,7 @@ def _seams() -> Iterator[None]:
         stack.enter_context(patch.object(agent_module, "version", lambda _: "simulated"))
         stack.enter_context(patch.object(phones_module, "AdbServer", SimulatedAdb))
         stack.enter_context(patch.object(registry, "_catalog", lambda: CATALOG))
-        stack.enter_context(
-            patch.object(processes, "now_s", lambda: _current[-1].timeline.now_s)
-        )
+        stack.enter_context(patch.object(processes, "now_s", lambda: _current[-1].timeline.now_s))
         before = structlog.get_config()
         structlog.configure(processors=[_catch])
         stack.callback(structlog.configure, **before)

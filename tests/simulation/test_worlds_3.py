@@ -1,0 +1,9 @@
+"""A quarter of the thousand worlds, in a file of its own so that quarters run side by side."""
+
+from __future__ import annotations
+
+from simulation.program import require_quiet
+
+
+def test_nothing_breaks_in_any_world() -> None:
+    require_quiet("--from", "500", "--seeds", "250", "--jobs", "1")
