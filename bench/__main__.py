@@ -12,9 +12,11 @@ from pathlib import Path
 from bench import report
 from bench.bulk_writing import bulk_writing
 from bench.children import BenchFailed
+from bench.claims import claims
 from bench.comparison import reads, submissions
 from bench.endtoend import drain, latency
 from bench.floor import floor
+from bench.lists import lists
 from bench.memory import memory
 from bench.options import Options, Table
 from bench.peers.compare import crash, peers
@@ -34,6 +36,8 @@ PARTS: dict[str, Callable[[Options], Table | Iterator[Table]]] = {
     "floor": floor,
     "bulk-writing": bulk_writing,
     "servers": two_servers,
+    "lists": lists,
+    "claims": claims,
 }
 
 
@@ -44,6 +48,7 @@ def main() -> int:
     parser.add_argument("--only", default="", help="parts, comma-separated: " + ", ".join(PARTS))
     parser.add_argument("--quick", action="store_true", help="see that it works, in little time")
     parser.add_argument("--million", action="store_true", help="memory after a million processes")
+    parser.add_argument("--rows", type=int, default=0, help="processes to list (5,000,000)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write all values there")
     given = parser.parse_args()
     parts = [name for name in given.only.split(",") if name] or list(PARTS)
@@ -70,6 +75,7 @@ def run(given: argparse.Namespace, parts: list[str]) -> None:
             quick=given.quick,
             million=given.million,
             folder=Path(folder),
+            rows=given.rows,
         )
         for name in parts:
             found = PARTS[name](options)

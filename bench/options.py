@@ -14,6 +14,8 @@ class Options(Struct, frozen=True):
     million: bool
     folder: Path
     """Everything a run writes; removed at its end."""
+    rows: int = 0
+    """Processes to list; 0: as many as the part thinks fit."""
 
 
 class Row(Struct):
