@@ -32,6 +32,8 @@ def machine() -> str:
 
 def show(table: Table) -> str:
     """The table as text: median, least and most of the rounds, and the notes of each row."""
+    if not table.rows:
+        return f"\n== {table.title} ==\n{table.text}"
     heads = list(dict.fromkeys(head for row in table.rows for head in row.notes))
     lines = [["", "median", "min - max", "", *heads]]
     lines += [cells(row, heads) for row in table.rows]

@@ -13,7 +13,7 @@ from procession.store.postgres import PostgresConnection
 from procession.store.sqlite import DIALECT, SqliteConnection
 from procession.store.statements import Choice, Dialect, Statement, read_statements
 
-NUMBERED = Dialect(placeholder="${n}", each="ANY({p})", for_update="FOR UPDATE", skip_locked="")
+NUMBERED = Dialect("${n}", "= ANY ({p})", "<> ALL ({p})", for_update="FOR UPDATE", skip_locked="")
 
 
 def every_statement(dialect: Dialect) -> list[tuple[str, Statement]]:

@@ -20,7 +20,9 @@ T = TypeVar("T")
 
 DIALECT = Dialect(
     placeholder="${n}",
-    each="(SELECT unnest({p}::{type}[]))",
+    # An array is looked up in the index; an unnested one may be walked again for every row.
+    each="= ANY ({p}::{type}[])",
+    none="<> ALL ({p}::{type}[])",
     for_update="FOR UPDATE",
     skip_locked="FOR UPDATE OF p SKIP LOCKED",
 )
@@ -47,6 +49,7 @@ _NOW_MS = "(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
 _BEGIN = (
     f"BEGIN; SET LOCAL idle_in_transaction_session_timeout = {IDLE_MS_MAX};"
     " SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off;"
+    " SET LOCAL jit = off;"
     " SELECT pg_advisory_xact_lock({writer})"
 )
 _NOTIFY = f"SELECT pg_notify('{CHANNEL}', convert_from(decode('{{digits}}', 'hex'), 'UTF8'));"

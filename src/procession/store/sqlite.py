@@ -15,7 +15,11 @@ from procession.store.connection import Row, Topic
 from procession.store.statements import Choice, Dialect, Statement, read_statements
 
 DIALECT = Dialect(
-    placeholder="?{n}", each="(SELECT value FROM json_each({p}))", for_update="", skip_locked=""
+    placeholder="?{n}",
+    each="IN (SELECT value FROM json_each({p}))",
+    none="NOT IN (SELECT value FROM json_each({p}))",
+    for_update="",
+    skip_locked="",
 )
 # Binding None, sqlite3 first looks for an adapter, which costs five times the binding itself; this
 # one, in C, answers None at once.

@@ -1,7 +1,7 @@
 """Reads the .sql files: named statements, with the two words of a dialect filled in.
 
 A block starts with `-- name: why`. Parameters are written `:name` and become numbered
-(`?1` or `$1`), in the order of their first appearance. `{word}` after `IN` stands for a
+(`?1` or `$1`), in the order of their first appearance. `IN {word}` stands for a
 list parameter of that name, `{for_update}` and `{skip_locked}` for the row locks where there are
 any. A line that ends in `-- if name` is part of the statement only when that parameter is given,
 one that ends in `-- if !name` only when it is not.
@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 _HEAD = re.compile(r"^-- (\w+): .+$", re.MULTILINE)
 _PARAMETER = re.compile(r"(?<![:\w]):([a-z_]+)\b")
 _OPTIONAL = re.compile(r" -- if (!?)(\w+)$", re.MULTILINE)
-_WORD = re.compile(r"\{(\w+)\}")
+_WORD = re.compile(r"(?:\b(NOT )?IN )?\{(\w+)\}")
 
 
 class Dialect(NamedTuple):
@@ -25,7 +25,9 @@ class Dialect(NamedTuple):
 
     placeholder: str
     each: str
-    """A list parameter as the right side of IN; `{p}` is its placeholder, `{type}` of what."""
+    """What stands for `IN {list}`; `{p}` is its placeholder, `{type}` of what."""
+    none: str
+    """What stands for `NOT IN {list}`."""
     for_update: str
     skip_locked: str
     """The row lock on the process `p` that passes over what others hold."""
@@ -96,9 +98,11 @@ def _statement(text: str, dialect: Dialect) -> Statement:
 
 def _word(dialect: Dialect) -> Callable[[re.Match[str]], str]:
     def filled(match: re.Match[str]) -> str:
-        if match[1] in ("for_update", "skip_locked"):
-            return str(getattr(dialect, match[1]))
-        kind = "bigint" if match[1].endswith("_numbers") else "text"
-        return dialect.each.format(p=f":{match[1]}", type=kind)
+        negated, word = match.groups()
+        if word in ("for_update", "skip_locked"):
+            return str(getattr(dialect, word))
+        kind = "bigint" if word.endswith("_numbers") else "text"
+        text = dialect.none if negated else dialect.each
+        return text.format(p=f":{word}", type=kind)
 
     return filled
