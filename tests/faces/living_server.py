@@ -163,8 +163,9 @@ class Api:
         return self.send("PATCH", path, json.dumps(message).encode(), **headers)
 
     def close(self) -> None:
-        for one in (self, *self._others):
-            one._connection.close()
+        self._connection.close()
+        for other in self._others:
+            other.close()
 
 
 def _lower(response: HTTPResponse) -> dict[str, str]:
