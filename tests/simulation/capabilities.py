@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from procession.capabilities.capability import Capability
 from procession.capabilities.echo import Echo
 from procession.capabilities.registry import Catalog
 
@@ -30,5 +31,6 @@ class Asking(Echo):
     time_limit_ms = 12_000
 
 
-CATALOG = Catalog({one.name: one for one in (Again(), Once(), Asking())}, {})
+_ALL: tuple[Capability, ...] = (Again(), Once(), Asking())
+CATALOG = Catalog({one.name: one for one in _ALL}, {})
 NAMES = sorted(CATALOG.capabilities)

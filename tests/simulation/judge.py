@@ -65,6 +65,9 @@ class Judge:
         until_s = self._service_s + delay_s + CANCEL_S + 2 * LATE_S
         self._promises[process_id] = min(until_s, self._promises.get(process_id, until_s))
 
+    def unfinished(self) -> list[str]:
+        return [r[0] for r in self._ask("SELECT process_id FROM process WHERE finished_ms IS NULL")]
+
     def in_state(self, state: State) -> list[str]:
         return [r[0] for r in self._ask("SELECT process_id FROM process WHERE state = ?", state)]
 
@@ -178,7 +181,7 @@ class Judge:
     def finally_(self) -> None:
         """Everything, once it is quiet."""
         self.look()
-        store = Store(self._world.database.sqlite)  # type: ignore[arg-type]
+        store = Store(self._world.database.sqlite)
         for process in ended(store.list_processes(1, Filter(), limit=1_000)):
             items = ended(store.process_items(process))
             self._check_log(process, items)

@@ -268,12 +268,17 @@ class Person:
 
 
 class Operator(Person):
-    """Once the chaos is over: decides what waits, and puts phones back to work."""
+    """Once the chaos is over: decides what waits, puts phones back to work, may stop the rest."""
 
     EVERY_S = 2.0
+    PATIENCE_S = 3.0
 
     async def _act(self) -> None:
+        ends_s = self.world.timeline.now_s + self.PATIENCE_S
         while True:
+            if not self.world.plan.patient and self.world.timeline.now_s > ends_s:
+                for process_id in self.world.judge.unfinished():
+                    await self.cancel(process_id, "hard", 0)
             for machine in self.world.machines:
                 if machine.agent is not None:
                     machine.agent.phones.lift_quarantines()

@@ -61,7 +61,7 @@ class World:
         self.problems: list[str] = []
         self.healing = False
         seed = plan.seed
-        self.timeline = Timeline(Random(f"{seed} timeline"), self.failed)
+        self.timeline = Timeline(Random(f"{seed} timeline"), self.failed)  # type: ignore[abstract]
         self.database = Database(self.timeline, Random(f"{seed} database"))
         self.network = Network(self.timeline, Random(f"{seed} network"), plan)
         self.truth = Truth(self.timeline, self.note, self.broken)
