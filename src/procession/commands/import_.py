@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -77,20 +77,21 @@ async def _import(path: str, address: str, progress: Progress) -> dict[str, Sum]
     from procession.store.leaving import Source
     from procession.store.link import LOST
 
-    source, target = Source(path), Target(address)
+    target = Target(address)
     try:
-        return await import_installation(
-            source,
-            target,
-            place=shown(address),
-            import_id=clock.new_id(clock.now_ms()),
-            now_ms=clock.now_ms(),
-            progress=progress,
-        )
+        await target.reach()
+        with closing(Source(path)) as source:
+            return await import_installation(
+                source,
+                target,
+                place=shown(address),
+                import_id=clock.new_id(clock.now_ms()),
+                now_ms=await target.now_ms(),
+                progress=progress,
+            )
     except (*LOST, asyncpg.PostgresError) as error:
         raise CommandFailed(f"database {shown(address)}: {error or type(error).__name__}") from None
     finally:
-        source.close()
         await target.close()
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Iterator
 
 from procession.store.checksum import ROWS_AT_ONCE, Adding, Sum
 from procession.store.connection import Row
 from procession.store.leaving import select
-from procession.store.link import Link
+from procession.store.link import CONNECT_S_MAX, Link
 from procession.store.migrate import IMPORTING
 from procession.store.postgres import PostgresConnection
 
@@ -16,6 +17,11 @@ COPY_S_MAX = 86_400.0
 
 class Target(PostgresConnection):
     """The database an installation goes to."""
+
+    async def reach(self) -> None:
+        """Before the source is locked. Raises one of LOST, or asyncpg.PostgresError."""
+        async with asyncio.timeout(CONNECT_S_MAX):
+            await self._reopened()
 
     @property
     def link(self) -> Link:
