@@ -21,7 +21,7 @@ PHONES = [f"p{n}" for n in range(10)]
 WHOLE_TABLES_MAY = {
     "forget_turns",  # a minute of marks, now and then
     "renew_all_leases",  # after times without a server, and over agents only
-    "count_states",  # counts every process, for metrics, from an index
+    "count_states",  # all that has not ended, for metrics, from an index
     "forget_servers",  # a row a server that ran lately
     "live_servers",
     "drop_sessions",  # people signed in, once a while

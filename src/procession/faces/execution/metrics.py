@@ -22,7 +22,7 @@ class _Numbers:
 
 
 def metrics_text(load: Load, streams: int, states: Mapping[str, int]) -> bytes:
-    """`states` is how many processes are in each state."""
+    """`states` is how many processes that have not ended are in each state."""
     answered = CounterMetricFamily(
         "procession_requests",
         "Requests answered, by endpoint and status.",
@@ -30,7 +30,9 @@ def metrics_text(load: Load, streams: int, states: Mapping[str, int]) -> bytes:
     )
     for (method, path, status), count in load.answered.items():
         answered.add_metric([method, path, str(status)], count)
-    processes = GaugeMetricFamily("procession_processes", "Processes by state.", labels=["state"])
+    processes = GaugeMetricFamily(
+        "procession_processes", "Processes that have not ended, by state.", labels=["state"]
+    )
     for state, count in states.items():
         processes.add_metric([state], count)
     gauges = [

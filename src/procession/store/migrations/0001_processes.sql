@@ -47,7 +47,7 @@ CREATE TABLE process (
 CREATE INDEX process_kind ON process (tenant_id, namespace, process_type, state, number);
 CREATE INDEX process_phone ON process (tenant_id, phone_id, number) WHERE phone_id IS NOT NULL;
 CREATE INDEX process_account ON process (tenant_id, account_id, number) WHERE account_id IS NOT NULL;
-CREATE INDEX process_due ON process (due_ms) WHERE due_ms IS NOT NULL;
+CREATE INDEX process_due ON process (due_ms, state) WHERE due_ms IS NOT NULL;
 CREATE INDEX process_finished ON process (finished_ms) WHERE finished_ms IS NOT NULL;
 
 -- An item holds its phone exactly while it has a lease, even when it has ended already. Where a
