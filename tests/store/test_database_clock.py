@@ -56,6 +56,29 @@ def test_the_way_to_the_database_costs_no_accuracy_when_it_is_even() -> None:
     assert machine.clock.now_ms() == machine.true_ms
 
 
+def test_an_answer_that_was_held_up_on_its_way_changes_nothing() -> None:
+    machine = Machine(0)
+    machine.look()
+
+    async def ask_late() -> int:
+        told_ms = await machine.ask()
+        machine.passed_ms += 3_000
+        return told_ms
+
+    asyncio.run(machine.clock.look(ask_late))
+    assert machine.clock.now_ms() == machine.true_ms
+
+
+def test_a_clock_that_goes_unevenly_is_set_right_again() -> None:
+    machine = Machine(0)
+    machine.look()
+    machine.way_ms = 5
+    for lost_ms in (40, -40):
+        machine.slept_ms += lost_ms
+        machine.look()
+        assert abs(machine.clock.now_ms() - machine.true_ms) <= machine.way_ms
+
+
 def test_a_clock_that_is_set_changes_nothing_but_is_looked_into() -> None:
     machine = Machine(0)
     machine.look()

@@ -40,13 +40,18 @@ class DatabaseClock:
         return steady_ms - self._asked_ms >= BELIEVED_MS or abs(apart_ms) > APART_MS_MAX
 
     async def look(self, ask: Callable[[], Awaitable[int]]) -> None:
-        """Set it by the database; the answer is taken to be as old as half the way there and back.
+        """Set it by the database. Raises what `ask` raises.
 
-        Raises what `ask` raises.
+        An answer was given at some time between the question and its arrival. What was believed
+        before is kept as far as that allows: an answer held up on its way says little. The first
+        one is taken to have been given half way.
         """
         before_ms = self._steady_ms()
         told_ms = await ask()
         after_ms = self._steady_ms()
-        self._ahead_ms = told_ms - (before_ms + after_ms) // 2
+        if self._asked_ms is None:
+            self._ahead_ms = told_ms - (before_ms + after_ms) // 2
+        else:
+            self._ahead_ms = min(max(self._ahead_ms, told_ms - after_ms), told_ms - before_ms)
         self._wall_ahead_ms = self._wall_ms() - after_ms
         self._asked_ms = after_ms

@@ -27,11 +27,17 @@ LOST = (
     asyncpg.exceptions.OperatorInterventionError,  # shutting down, crashed, or not yet recovered
     asyncpg.exceptions.InsufficientResourcesError,  # no disk, memory or connection left
     asyncpg.exceptions.IdleInTransactionSessionTimeoutError,
+    asyncpg.exceptions.PostgresIOError,  # its disk takes no more, where no fuller word is known
     asyncpg.exceptions.ReadOnlySQLTransactionError,  # another server is the primary now
     OSError,
     TimeoutError,
 )
 """What is raised when the connection or its server is gone; what was under way is unknown."""
+
+
+_WATCHING = "; ".join(
+    f"SET tcp_keepalives_{name}" for name in ("idle = 5", "interval = 2", "count = 5")
+)
 
 
 class Link(asyncpg.Connection):  # type: ignore[misc, type-arg, unused-ignore]
@@ -51,7 +57,15 @@ class Link(asyncpg.Connection):  # type: ignore[misc, type-arg, unused-ignore]
         """Whether the server process at the other end is this connection's alone."""
         # One plain query: behind a pooler anything prepared may be elsewhere at the next word.
         told = await self.execute(f"SELECT WHERE pg_backend_pid() = {self.get_server_pid()}")
-        return bool(told == "SELECT 1")
+        direct = bool(told == "SELECT 1")
+        if direct:
+            await self.be_watched()
+        return direct
+
+    async def be_watched(self) -> None:
+        """Have the server notice when this side is gone: its process would wait for hours, and
+        every partition would leave some of them behind."""
+        await self.execute(_WATCHING)
 
 
 async def connect(address: str, *, direct: bool = True) -> Link:

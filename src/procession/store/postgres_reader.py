@@ -32,7 +32,11 @@ class PostgresReader:
     async def open(cls, address: str, outage: Outage, *, direct: bool) -> PostgresReader:
         """`direct`: no pooler between. Raises one of LOST, or asyncpg.PostgresError."""
         pool = await asyncpg.create_pool(
-            address, min_size=1, max_size=READERS_MAX, **options(direct=direct)
+            address,
+            min_size=1,
+            max_size=READERS_MAX,
+            init=Link.be_watched if direct else None,
+            **options(direct=direct),
         )
         return cls(pool, outage, direct=direct)
 
