@@ -26,6 +26,8 @@ SENT, SENT_QUICK = 300, 20
 CALLERS = 64
 CAP_S = 15.0
 ROUNDS_HEAVY = 1
+QUICK_HTTP = ("callers", "latency")
+"""To see that the whole server can be measured, these are enough."""
 WATCH_S, SETTLE_S = 90.0, 3.0
 
 
@@ -164,7 +166,8 @@ def who(taking_part: Field) -> Table:
 
 def measured(taking_part: Field, column: Column, options: Options) -> Table:
     """Everybody once a round, in turn; ratios are those within each round."""
-    names = [*column.ours, *taking_part.about]
+    ours = [name for name in column.ours if name != HTTP or column.verb in QUICK_HTTP]
+    names = [*(ours if options.quick else column.ours), *taking_part.about]
     results: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
     failed: dict[str, str] = {}
     for _ in range(ROUNDS_HEAVY if column.heavy else options.rounds):
