@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from statistics import median
 
-from bench.bulk_writing import BATCH_MAX, COUNT, COUNT_QUICK, WAYS, written
+from bench.bulk_writing import COUNT, COUNT_QUICK, WAYS, written
 from bench.options import Options, Row, Table
 from bench.peers.environment import ledger
 from bench.peers.stores import postgres
+from procession.store.ledger import BATCH_MAX
 
 TEXT = f"""\
 Submissions a second. Raw driver: asyncpg writes the same rows into the same tables, by unnest,

@@ -12,7 +12,7 @@ import os
 import pstats
 import sys
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -233,7 +233,7 @@ async def submit_many(engine: Engine, prefix: str, accounts: Sequence[str]) -> N
     await asyncio.gather(*(caller() for _ in range(min(CALLERS, len(accounts)))))
 
 
-COLUMNS: dict[str, Callable[[Options], Awaitable[dict[str, Any]]]] = {
+COLUMNS: dict[str, Callable[[Options], Coroutine[Any, Any, dict[str, Any]]]] = {
     "one": one,
     "bulk": bulk,
     "callers": callers,

@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ RATE_PER_S = 50
 END_S_MAX = 5.0
 
 Options = dict[str, Any]
-Column = Callable[[str, Options], Awaitable[dict[str, Any]]]
+Column = Callable[[str, Options], Coroutine[Any, Any, dict[str, Any]]]
 
 
 def peer_of(name: str, options: Options) -> Peer:
