@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterable, Sequence
 from http import HTTPStatus
 from importlib.metadata import version
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
+from msgspec import Struct
 
 from procession.faces.endpoint import Endpoint
 from procession.faces.problem import CONTENT_TYPE as PROBLEM_TYPE
@@ -18,14 +19,25 @@ _REF = "#/components/schemas/{name}"
 _PARAM = re.compile(r"\{(\w+)\}")
 
 
-def document(endpoints: Sequence[Endpoint]) -> dict[str, Any]:
+class Refusing(NamedTuple):
+    """How a face says that something is refused: the body's type, and its content type."""
+
+    shape: type[Struct]
+    content_type: str
+
+
+PROBLEM = Refusing(Problem, PROBLEM_TYPE.decode())
+
+
+def document(endpoints: Sequence[Endpoint], refusing: Refusing = PROBLEM) -> dict[str, Any]:
     """As a JSON-able object."""
-    kinds = list(dict.fromkeys(_kinds(endpoints)))
+    kinds = list(dict.fromkeys((refusing.shape, *_kinds(endpoints))))
     schemas, components = msgspec.json.schema_components(kinds, ref_template=_REF)
     schema_of = dict(zip(kinds, schemas, strict=True))
     paths: dict[str, dict[str, Any]] = {}
     for endpoint in endpoints:
         operation = _operation(endpoint, schema_of, components)
+        operation["responses"] |= _refusals(endpoint, schema_of[refusing.shape], refusing)
         paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = operation
     return {
         "openapi": "3.1.0",
@@ -39,7 +51,6 @@ def document(endpoints: Sequence[Endpoint]) -> dict[str, Any]:
 
 
 def _kinds(endpoints: Sequence[Endpoint]) -> Iterable[Any]:
-    yield Problem
     for endpoint in endpoints:
         yield from (kind for kind in (endpoint.body, endpoint.query, endpoint.answer) if kind)
 
@@ -89,7 +100,12 @@ def _responses(endpoint: Endpoint, schema_of: dict[Any, Any]) -> dict[str, Any]:
             schema = schema_of[endpoint.answer] if endpoint.answer else {}
             response["content"] = {endpoint.content_type: {"schema": schema}}
         responses[str(status)] = response
-    for status in endpoint.errors:
-        content = {PROBLEM_TYPE.decode(): {"schema": schema_of[Problem]}}
-        responses[str(status)] = {"description": HTTPStatus(status).phrase, "content": content}
     return responses
+
+
+def _refusals(endpoint: Endpoint, schema: dict[str, Any], refusing: Refusing) -> dict[str, Any]:
+    content = {refusing.content_type: {"schema": schema}}
+    return {
+        str(status): {"description": HTTPStatus(status).phrase, "content": content}
+        for status in endpoint.errors
+    }

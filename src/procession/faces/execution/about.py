@@ -60,6 +60,10 @@ class About:
             raise Overloaded("the ledger does not answer") from None
         return Answer(body=Health("ok"))
 
+    async def lives(self, request: Request) -> Answer:
+        """Asks nothing of the database: to restart a server that waits for it gains nothing."""
+        return Answer(body=Health("ok"))
+
     async def metrics(self, request: Request) -> Answer:
         """From this machine without a token; everyone else needs one."""
         if not _is_local(request):
@@ -86,6 +90,13 @@ class About:
                 summary="Whether the server can take work",
                 answer=Health,
                 errors=(503,),
+            ),
+            Endpoint(
+                method="GET",
+                path="/livez",
+                handler=self.lives,
+                summary="Whether the server answers at all",
+                answer=Health,
             ),
             Endpoint(
                 method="GET",

@@ -7,6 +7,7 @@ from procession.engine import Engine
 from procession.faces.access import Access
 from procession.faces.endpoint import Endpoint, Face
 from procession.faces.stream import Streams
+from procession.faces.workspace.about import About
 from procession.faces.workspace.audit import Audit
 from procession.faces.workspace.gate import Gate
 from procession.faces.workspace.people import People
@@ -60,7 +61,9 @@ def workspace_face(engine: Engine, access: Access, streams: WorkspaceStreams) ->
         trays=streams.all,
     )
     endpoints: list[Endpoint] = []
-    for part in (processes, watching, streams.workspaces, People(engine, gate, sessions)):
+    people = People(engine, gate, sessions)
+    about = About(lambda: endpoints)
+    for part in (processes, watching, streams.workspaces, people, about):
         endpoints += part.endpoints()
     return Face(
         name="workspace",
