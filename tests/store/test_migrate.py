@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
+import asyncpg
 import pytest
 from databases import NOW_MS, Database
 
+from procession.store import migrate as migrating
 from procession.store.migrate import (
     SERVER_SILENT_MS,
     DatabaseNewer,
@@ -14,11 +16,13 @@ from procession.store.migrate import (
     MigrationUnmarked,
     OlderServersWork,
     Server,
+    TablesInUse,
     migrate,
     plan_of,
     read_migration,
     read_migrations,
 )
+from procession.store.postgres import PostgresConnection
 
 FIRST = Migration("CREATE TABLE one (a INTEGER)", "")
 SECOND = Migration("ALTER TABLE one ADD COLUMN b INTEGER", "")
@@ -161,6 +165,50 @@ def test_servers_that_died_long_ago_are_forgotten(database: Database) -> None:
             await migrate(connection, later_ms, known=ONE, server=server_of(ONE, "new"))
         rows = await rows_of(database, "live_servers", since_ms=0)
         assert [row[0] for row in rows] == ["new"]
+
+    asyncio.run(run())
+
+
+def test_a_migration_that_waits_for_a_table_lets_others_pass_and_is_done_in_the_end(
+    address: str,
+) -> None:
+    waits = "SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'relation'"
+
+    async def run() -> None:
+        connection = await PostgresConnection.open(address)
+        holder, other = await asyncpg.connect(address), await asyncpg.connect(address)
+        await migrate(connection, NOW_MS, known=ONE)
+        async with holder.transaction():
+            await holder.execute("SELECT * FROM one")
+            waiting = asyncio.create_task(migrate(connection, NOW_MS, known=TWO))
+            async with asyncio.timeout(30):
+                while not await other.fetchval(waits):
+                    await asyncio.sleep(0.01)
+                # It stands behind the migration, which stands behind the one that does not end.
+                await other.execute("INSERT INTO one VALUES (1)")
+            assert not waiting.done()
+        assert await waiting == ["0002_two"]
+        for each in (connection, holder, other):
+            await each.close()
+
+    asyncio.run(run())
+
+
+def test_a_table_that_is_never_given_free_is_told_of(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(migrating, "TRIES_MAX", 1)
+
+    async def run() -> None:
+        connection, holder = await PostgresConnection.open(address), await asyncpg.connect(address)
+        await migrate(connection, NOW_MS, known=ONE)
+        async with holder.transaction():
+            await holder.execute("SELECT * FROM one")
+            with pytest.raises(TablesInUse, match="lock timeout"):
+                await migrate(connection, NOW_MS, known=TWO)
+        assert await migrate(connection, NOW_MS, known=TWO) == ["0002_two"]
+        await connection.close()
+        await holder.close()
 
     asyncio.run(run())
 

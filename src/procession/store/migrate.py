@@ -6,6 +6,7 @@ The head of a migration says whether servers that do not know it can go on besid
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Mapping
 from importlib import resources
@@ -16,6 +17,8 @@ from procession.store.connection import Connection
 SERVER_SILENT_MS = 30_000
 """A server that was not heard of for this long is taken for dead."""
 SERVER_KEPT_MS = 86_400_000
+TRIES_MAX = 30
+PAUSE_S = 0.5
 MOVED_TO = "moved_to"
 """What a database remembers that was moved to another one: where."""
 IMPORTING = "importing"
@@ -30,6 +33,8 @@ CREATE TABLE IF NOT EXISTS server (
 CREATE TABLE IF NOT EXISTS meta (
   name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
+_IN_THE_WAY = frozenset({"40P01", "55P03"})
+"""The SQL states of a deadlock with a turn, and of a table that others keep for too long."""
 _HEAD = re.compile(r"^-- (?:(compatible)|breaks: (\S.*))$", re.MULTILINE)
 
 
@@ -95,6 +100,10 @@ class OlderServersWork(DatabaseRefused):
     """A migration would break servers that are at work; end them first."""
 
 
+class TablesInUse(DatabaseRefused):
+    """Transactions that do not end keep a migration from its tables; end them and try again."""
+
+
 class MigrationUnmarked(Exception):
     """The head of a migration says neither `-- compatible` nor `-- breaks: <why>`."""
 
@@ -111,6 +120,23 @@ async def migrate(
     `server` is noted as at work in the same transaction: no migration that breaks it can slip in
     between. Raises DatabaseRefused; then nothing was changed.
     """
+    for _ in range(TRIES_MAX):
+        try:
+            return await _migrate(connection, now_ms, known, server)
+        except Exception as error:
+            if getattr(error, "sqlstate", "") not in _IN_THE_WAY:
+                raise
+            reason = error
+        await asyncio.sleep(PAUSE_S)
+    raise TablesInUse(f"{TablesInUse.__doc__} ({reason})")
+
+
+async def _migrate(
+    connection: Scripted,
+    now_ms: int,
+    known: Mapping[str, Migration] | None,
+    server: Server | None,
+) -> list[str]:
     await connection.begin()
     try:
         plan = await make_plan(connection, now_ms, known)

@@ -31,6 +31,7 @@ OPEN_WAIT_S_MAX = 1.0
 DOUBT_S_MAX = 10.0
 LOOK_EVERY_S = 0.1
 MIGRATION_S_MAX = 3_600.0
+LOCK_MS_MAX = 1_000
 IDLE_MS_MAX = 15_000
 """A turn that sleeps for longer, its server stopped or cut off, loses its locks."""
 CLOSE_S_MAX = 1.0
@@ -138,9 +139,13 @@ class PostgresConnection:
         self._wrote = True
 
     async def lock_migrations(self) -> None:
-        """Wait until no other server migrates; held until the transaction ends."""
+        """Wait until no other server migrates; held until the transaction ends.
+
+        From then on it waits for tables LOCK_MS_MAX at most: whoever comes later waits behind it.
+        """
         link = self._held or await self._connection()
         await link.execute(f"SELECT pg_advisory_xact_lock({MIGRATING})", timeout=MIGRATION_S_MAX)
+        await link.execute(f"SET LOCAL lock_timeout = {LOCK_MS_MAX}")
 
     async def begin(self) -> None:
         """While others may depend on its locks a turn must not sleep; a lock of its own tells when
