@@ -21,6 +21,7 @@ from bench.memory import memory
 from bench.options import Options, Table
 from bench.peers.compare import crash, peers
 from bench.peers.several import two_servers
+from bench.streams import streams
 from bench.work import fan_out, protocol
 
 PARTS: dict[str, Callable[[Options], Table | Iterator[Table]]] = {
@@ -38,6 +39,7 @@ PARTS: dict[str, Callable[[Options], Table | Iterator[Table]]] = {
     "servers": two_servers,
     "lists": lists,
     "claims": claims,
+    "streams": streams,
 }
 
 
