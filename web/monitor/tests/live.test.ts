@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { ProcessClient } from "../src/client.js";
-import { RequestRefused } from "../src/errors.js";
+import { RequestRefused, StreamUnavailable } from "../src/errors.js";
 import type { Process } from "../src/process.js";
 import type { Source } from "../src/stream.js";
 import { Workspace } from "../src/workspace.js";
@@ -123,6 +123,14 @@ describe("commands", () => {
     await done(follower);
   });
 
+  test("a command's answer is seen by all in the page, without waiting for the stream", async () => {
+    proxy.streams = "hanging";
+    const { id } = await sleep(30);
+    const all = [follow(id), follow(id, workspace)];
+    await client.cancel(id);
+    expect(all.map(({ status }) => status)).toEqual(["cancelled", "cancelled"]);
+  });
+
   test("a refused cancel is told, and leaves the connection alone", async () => {
     const { id } = await workspace.start({ type: "echo", input: {} });
     const follower = follow(id);
@@ -188,6 +196,34 @@ describe("on a bad way", () => {
     await live(follower);
     expect(isIncreasing(follower.versions)).toBe(true);
     await follower.monitor.cancel();
+  });
+
+  test("what is no event stream is not read as one", async () => {
+    proxy.streams = "html";
+    const { id } = await sleep(30);
+    const follower = follow(id);
+    await until(
+      () => follower.connection,
+      (connection) => connection === "polling",
+    );
+    expect(follower.connections).not.toContain("live");
+    expect(follower.seen.some(({ error }) => error instanceof StreamUnavailable)).toBe(true);
+  });
+
+  test("a poll without an answer is given up by the last who leaves", async () => {
+    proxy.streams = "refused";
+    const { id } = await sleep(30);
+    proxy.isMute = true;
+    const follower = follow(id);
+    await until(
+      () => proxy.unanswered,
+      (requests) => requests === 1,
+    );
+    follower.leave();
+    await until(
+      () => proxy.unanswered,
+      (requests) => requests === 0,
+    );
   });
 
   test("a poll that finds nothing new costs a 304", async () => {
@@ -379,5 +415,24 @@ describe("in a page", () => {
     expect(all.every(({ versions }) => isIncreasing(versions))).toBe(true);
     for (const { id } of jobs) expect(proxy.streamsAsked(id)).toBe(0);
     expect(proxy.streamsAsked()).toBeLessThan(12);
+  });
+
+  test("by a workspace's stream a process that does not change is seen too, however often", async () => {
+    const { id } = await workspace.start({ type: "draft", input: { value: 1 } });
+    const first = follow(id);
+    await until(
+      () => first.status,
+      (status) => status === "waiting_review",
+    );
+    for (const _ of ["once", "again"]) {
+      const follower = follow(id, workspace);
+      await live(follower);
+      expect(follower.status).toBe("waiting_review");
+      follower.leave();
+      await until(
+        () => proxy.openStreams,
+        (streams) => streams === 1,
+      );
+    }
   });
 });

@@ -103,12 +103,17 @@ export class World {
     expect(this.poll).toBe(null);
   }
 
-  /** A stream is watched by a timer, and a request ends by itself. */
+  /** A stream is watched by a timer, a request ends by itself, and no timer is left over. */
   expectLeadsOn(): void {
-    if (this.stream !== null) expect(this.timers.has("silence")).toBe(true);
-    const isWaiting = ["reconnect", "poll", "probe"].some((name) => this.timers.has(name as Timer));
-    expect(this.stream !== null || this.poll !== null || isWaiting).toBe(true);
-    if (this.state.polling) expect(this.poll !== null || this.timers.has("poll")).toBe(true);
-    if (this.state.hidden) expect(this.timers.has("hide")).toBe(true);
+    const { stream, polling, hidden, asking } = this.state;
+    const has = (timer: Timer) => this.timers.has(timer);
+    const silence = { closed: undefined, opening: LIMITS.firstByteMs, live: LIMITS.silenceMs };
+    expect(this.timers.get("silence")).toBe(silence[stream]);
+    expect(this.stream !== null).toBe(stream !== "closed");
+    expect(this.poll !== null).toBe(asking);
+    expect(has("probe")).toBe(polling && stream === "closed");
+    expect(has("reconnect")).toBe(!polling && stream === "closed");
+    expect(has("poll")).toBe(polling && !asking);
+    expect(has("hide")).toBe(hidden);
   }
 }

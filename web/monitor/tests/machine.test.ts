@@ -91,6 +91,17 @@ describe("by hand", () => {
     expect([...world.timers.keys()]).toEqual(["silence"]);
   });
 
+  test("a probe that fails is followed by another", () => {
+    const world = new World();
+    world.take({ kind: "started" });
+    world.fail(new StreamUnavailable("blocked"));
+    for (let n = 0; n < 3; n += 1) {
+      world.ring("probe");
+      world.fail(unreachable);
+      expect(world.timers.get("probe")).toBeGreaterThanOrEqual(LIMITS.probeMs / 2);
+    }
+  });
+
   test("a live stream that goes silent twice is polled around", () => {
     const world = new World().live({ version: 1, status: "running" });
     world.ring("silence");
@@ -201,6 +212,36 @@ describe("by hand", () => {
     expect(world.state.phase).toBe("running");
   });
 
+  test("a stream that ends without a word about what has ended already is the end", () => {
+    const world = new World().live({ version: 5, status: "completed" });
+    world.take({ kind: "stopped" });
+    world.take({ kind: "started" });
+    expect(world.lastOpened).toBe(5);
+    world.streamSays("alive");
+    world.streamSays("ended");
+    expect(world.shown()[0]).toBe("done");
+    world.expectNothingLeft();
+  });
+
+  test("what was wrong with the connection does not matter any more at the end", () => {
+    const world = new World();
+    world.take({ kind: "started" });
+    world.fail(unreachable);
+    expect(world.state.trouble).toBe(unreachable);
+    world.take({ kind: "told", process: aProcess({ version: 5, status: "cancelled" }) });
+    expect(world.shown()).toEqual(["done", "cancelled"]);
+    expect(world.state.trouble).toBe(null);
+  });
+
+  test("the wait that a server asks for between streams is kept, within a limit", () => {
+    const world = new World();
+    world.take({ kind: "started" });
+    world.take({ kind: "alive", run: world.state.streamRun, retryMs: 4_000 });
+    expect(world.state.retryMs).toBe(4_000);
+    world.take({ kind: "alive", run: world.state.streamRun, retryMs: 999_999_999 });
+    expect(world.state.retryMs).toBe(LIMITS.retryMsMax);
+  });
+
   test("a refusal is shown until the next command", () => {
     const world = new World().live({ version: 5, status: "running" });
     const refusal = new RequestRefused(409, "no");
@@ -221,7 +262,10 @@ const error = fc.constantFrom<Error>(
   new RequestRefused(401, "no"),
   new RequestRefused(404, "no"),
 );
-const late = fc.integer({ min: 0, max: 2 });
+const late = fc.oneof(
+  { weight: 6, arbitrary: fc.constant(0) },
+  { weight: 1, arbitrary: fc.integer({ min: 1, max: 2 }) },
+);
 /** What may happen, current or late; `run` counts back from the newest. */
 const happening: fc.Arbitrary<Event> = fc.oneof(
   fc

@@ -16,6 +16,8 @@ export type Way = "open" | "buffered" | "hanging" | "refused" | "html";
 export class FaultProxy {
   /** What happens to streams that are opened from now on. */
   streams: Way = "open";
+  /** Whether requests other than streams are left without an answer. */
+  isMute = false;
   /** Streams are closed cleanly this long after their start. */
   windowMs: number | null = null;
   /** If set, only these tokens get past. The proxy puts the server's own in their place. */
@@ -27,6 +29,7 @@ export class FaultProxy {
   readonly #upstream: URL;
   readonly #token: string;
   readonly #open = new Set<ServerResponse>();
+  readonly #unanswered = new Set<ServerResponse>();
   #server: Server | null = null;
   #port = 0;
 
@@ -46,6 +49,11 @@ export class FaultProxy {
   /** Streams that the other side has not closed, and the server has not ended. */
   get openStreams(): number {
     return this.#open.size;
+  }
+
+  /** Requests that were left without an answer and not given up by the other side. */
+  get unanswered(): number {
+    return this.#unanswered.size;
   }
 
   streamsAsked(id?: number): number {
@@ -83,7 +91,13 @@ export class FaultProxy {
     if (this.tokens !== null && !this.tokens.has(token)) {
       refuse(response, 401, "application/json", '{"message": "Unauthenticated."}');
     } else if (/\/stream(\?|$)/.test(request.url ?? "")) this.#stream(request, response);
+    else if (this.isMute) this.#ignore(response);
     else this.#pass(request, response, false);
+  }
+
+  #ignore(response: ServerResponse): void {
+    this.#unanswered.add(response);
+    response.on("close", () => this.#unanswered.delete(response));
   }
 
   #stream(request: IncomingMessage, response: ServerResponse): void {
