@@ -35,7 +35,7 @@ five watch each), whose worker reports progress in batches; every report is comm
 and encoded as the full state of the workspace API. Starlette: StreamingResponse, a generator a
 stream that sleeps a second and sends a constant of the same size: no database, no token.
 Latency: from the worker's report (Starlette: the write) to the client's read. Server on one core,
-the clients and the worker on the other. Wanted at 1,000: p99 under 250 ms; under 25 KiB a stream."""
+the clients and the worker on the other. Wanted at 1,000: p99 under 250 ms, under 25 KiB each."""
 
 
 class Told(NamedTuple):

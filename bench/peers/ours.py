@@ -13,7 +13,7 @@ import pstats
 import sys
 import time
 from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import uvloop
@@ -22,6 +22,7 @@ from msgspec import Raw
 from bench.lanes import Countdown
 from procession import operations, reporting, working
 from procession.caller import Caller
+from procession.core.errors import Overloaded
 from procession.engine import Engine
 from procession.opening import open_engine
 from procession.operations import SubmitRequest
@@ -178,7 +179,9 @@ async def work(engine: Engine, phones: list[str], left: Countdown) -> None:
     items: list[Assignment] = []
     while left.count > 0:
         if not items:
-            items = await working.claim(engine, CALLER, Claim(AGENT, phones, CLAIM_MS))
+            # As an agent asks again when a loaded database has kept it waiting for too long.
+            with suppress(Overloaded):
+                items = await working.claim(engine, CALLER, Claim(AGENT, phones, CLAIM_MS))
             continue
         results = [Result(item.item_id, item.attempt, "completed", result=DONE) for item in items]
         finished = await reporting.finish(engine, CALLER, Finish(AGENT, results, phones))
