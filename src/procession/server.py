@@ -15,16 +15,17 @@ import uvloop
 from procession import clock, loops, people, tokens
 from procession.engine import Engine
 from procession.faces.access import Access
+from procession.faces.cors import Cors
 from procession.faces.endpoint import Load
 from procession.faces.execution import execution_face, execution_streams, update_of
-from procession.faces.router import App
+from procession.faces.router import App, AsgiApp
 from procession.faces.worker import worker_face
 from procession.faces.workspace import WorkspaceStreams, workspace_face
 from procession.httpd import BACKLOG, HttpServer, make_config
 from procession.opening import is_shared, open_engine
 from procession.outbox import SENT_AGAIN, StoredOutbox
 from procession.presence import at_work, own_server
-from procession.settings import SettingInvalid, Settings
+from procession.settings import SettingInvalid, Settings, parse_origins
 from procession.store.migrate import Scripted
 from procession.store.turn import Turn
 from procession.webhooks.addresses import parse_networks
@@ -115,6 +116,12 @@ def make_app(engine: Engine, guard: AddressGuard, streams: AllStreams) -> App:
     return App(faces, engine.settings, load=load)
 
 
+def open_to_origins(app: AsgiApp, settings: Settings) -> AsgiApp:
+    """The application, for front ends of other origins where a setting names some."""
+    origins = parse_origins(settings.cors_origins)
+    return Cors(app, "/api/", origins) if origins else app
+
+
 @asynccontextmanager
 async def in_background(engine: Engine, sender: Sender) -> AsyncGenerator[None, None]:
     """The loops and the sender, for as long as the context lasts."""
@@ -169,7 +176,7 @@ async def serve(
         streams = AllStreams(engine)
         app = make_app(engine, guard, streams)
         config = make_config(
-            app,
+            open_to_origins(app, settings),
             head_ms_max=settings.body_ms_max,
             drain_ms=settings.drain_ms,
             connections_max=settings.connections_max,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -16,6 +17,7 @@ from procession.webhooks.delivery import parse_schedule
 from procession.webhooks.signing import parse_secrets
 
 PREFIX = "PROCESSION_"
+_ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9a-f:]+\](:[0-9]{1,5})?")
 
 
 class SettingInvalid(Exception):
@@ -63,6 +65,10 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     requests_max: Annotated[
         int, Meta(ge=1, description="Requests in work at once; more are answered 503.")
     ] = 2_000
+    cors_origins: Annotated[
+        str,
+        Meta(description="Origins whose front ends may call `/api/`, separated by commas; no `*`."),
+    ] = ""
     connections_max: Annotated[
         int, Meta(ge=1, description="Open connections; more are closed at once.")
     ] = 20_000
@@ -111,9 +117,19 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("bootstrap_token must have at least 32 characters")
         if self.session_secret and len(self.session_secret) < 32:
             raise ValueError("session_secret must have at least 32 characters")
+        _checked("cors_origins", parse_origins, self.cors_origins)
         _checked("callback_retries", parse_schedule, self.callback_retries)
         _checked("callback_allow", parse_networks, self.callback_allow)
         _checked("callback_secrets", parse_secrets, self.callback_secrets)
+
+
+def parse_origins(text: str) -> frozenset[str]:
+    """The origins of a list. Raises ValueError for one that a browser would not send."""
+    origins = frozenset(filter(None, (word.strip() for word in text.split(","))))
+    for origin in origins:
+        if not _ORIGIN.fullmatch(origin):
+            raise ValueError(f"{origin!r} is no origin such as https://app.example.com")
+    return origins
 
 
 def _checked(name: str, parse: Callable[[str], object], text: str) -> None:

@@ -92,7 +92,7 @@ class Living:
             self.streams = self.all_streams.execution
             self.app = server.make_app(engine, guard, self.all_streams)
             config = make_config(
-                self.app,
+                server.open_to_origins(self.app, self._settings),
                 head_ms_max=self._settings.body_ms_max,
                 drain_ms=self._settings.drain_ms,
                 connections_max=self._settings.connections_max,
