@@ -103,23 +103,27 @@ def a_cancel_that_is_never_forced() -> None:
 BUGS: dict[str, Bug] = {
     bug.plant.__name__: bug
     for bug in (
-        Bug(265, a_fence_that_ignores_the_attempt, lambda p: p.has("partitions") and p.agents > 1),
         Bug(
-            76, a_lease_without_grace, lambda p: p.roaming and p.agents > 1 and p.has("partitions")
+            707,
+            a_fence_that_ignores_the_attempt,
+            lambda p: p.has("partitions") and p.agents > 1 and p.lease_ms < 6_000 and p.chaos_s > 6,
         ),
-        Bug(631, a_commit_that_is_guessed, lambda p: p.lost_at_commit > 0.01 and not p.twice),
+        Bug(
+            68, a_lease_without_grace, lambda p: p.roaming and p.agents > 1 and p.has("partitions")
+        ),
+        Bug(460, a_commit_that_is_guessed, lambda p: p.lost_at_commit > 0.01 and not p.twice),
         Bug(
             75,
             a_delivery_that_is_delivered_before_it_is_sent,
             lambda p: p.has("receiver_fails") or p.has("servers_crash"),
         ),
         Bug(
-            371,
+            27,
             a_keeper_that_waits_too_long,
             lambda p: p.has("partitions") and p.pauses_s < 5,
         ),
         Bug(2, a_clock_that_is_the_servers_own, lambda p: p.shared and p.has("clocks_wrong")),
-        Bug(60, a_start_nobody_waits_for, lambda p: p.has("agents_crash") and p.pauses_s < 5),
-        Bug(220, a_cancel_that_is_never_forced, lambda p: p.has("people_stop_work")),
+        Bug(82, a_start_nobody_waits_for, lambda p: p.has("agents_crash") and p.pauses_s < 5),
+        Bug(34, a_cancel_that_is_never_forced, lambda p: p.has("people_stop_work")),
     )
 }

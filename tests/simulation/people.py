@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
 CALL_S = 5.0
 TRIES_MAX = 8
-BULK_TRIES = 100
-"""A bulk answer is not looked through: anything may have come of it."""
 ENDS = ("completed",) * 6 + ("failed", "again", "again", "infra", "crash")
 
 
@@ -77,7 +75,8 @@ class Person:
         if plan.has("people_stop_work"):
             acts += [self._cancel] * 4 + [self._bulk_cancel]
         if plan.has("people_try_again"):
-            acts += [self._retry, self._retry, self._answer, self._bulk_retry]
+            acts += [self._retry, self._retry, self._answer]
+            acts += [self._bulk_retry] if plan.in_bulk else [self._retry]
         return acts
 
     async def ask(
@@ -130,7 +129,7 @@ class Person:
     def _request(self, request_id: str) -> operations.SubmitRequest:
         random = self.random
         # Past the time limit of the capabilities, now and then.
-        seconds = 30.0 if random.random() < 0.03 else random.choice((0.05, 0.5, 2.0, 5.0, 9.0))
+        seconds = 30.0 if random.random() < 0.03 else random.choice((0.05, 1.0, 2.0, 4.0, 9.0))
         script = Script(
             s=seconds,
             end=random.choice(ENDS),
@@ -141,7 +140,7 @@ class Person:
         callback = random.choice((*ORIGINS, ""))
         later_ms = self.world.turn_ms() + 3_000 if random.random() < 0.1 else None
         return operations.SubmitRequest(
-            capability=random.choice(NAMES),
+            capability=random.choice((*NAMES, "again")),
             mode="manual",
             target=self._target(),
             request_id=request_id,
@@ -213,10 +212,13 @@ class Person:
     async def _retry(self) -> None:
         process_id = self._some(State.FAILED, State.PARTIAL)
         if process_id:
-            await self._try(
+            self.world.tried_again(process_id)
+            refused = await self._try(
                 lambda e: operations.retry(e, CALLER, process_id),
                 lambda: self.world.tried_again(process_id),
             )
+            if refused:
+                self.world.tried_again(process_id, -1)
 
     async def _answer(self) -> None:
         process_id = self._some(State.WAITING)
@@ -237,14 +239,15 @@ class Person:
     async def _try(
         self,
         work: Callable[[Engine], Awaitable[Any]],
-        done: Callable[[], None] = lambda: None,
-    ) -> None:
-        """`done` hears that it was done, or may have been."""
+        unknown: Callable[[], None] = lambda: None,
+    ) -> bool:
+        """Whether it was refused; `unknown` as for `ask`."""
         try:
-            if await self.ask(work, done) is not None:
-                done()
+            await self.ask(work, unknown)
         except Refused as refused:
             self.world.note(f"{self.name} is refused: {refused.code}")
+            return True
+        return False
 
     async def _bulk_cancel(self) -> None:
         wanted = Filter(states=(self.random.choice(("queued", "running", "retrying")),))
@@ -261,9 +264,7 @@ class Person:
         )
 
     async def _bulk_retry(self) -> None:
-        for order in self.world.orders:
-            if order.process_id:
-                self.world.tried_again(order.process_id, BULK_TRIES)
+        self.world.retried_in_bulk = True
         await self._try(lambda e: bulk.bulk_retry(e, CALLER, Filter(), dry_run=False))
 
 

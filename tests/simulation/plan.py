@@ -48,6 +48,8 @@ class Plan(Struct, kw_only=True):
     fence: Policy
     people: int
     requests: int
+    in_bulk: bool
+    """Retries in bulk too, whose answers are not looked through."""
     patient: bool
     """Once all is well, everything ends by itself; else what is left is stopped."""
     chaos_s: float
@@ -89,6 +91,7 @@ def plan_of(seed: int) -> Plan:
         fence=random.choice(("reachable", "reachable", "always")),
         people=random.choice((1, 2, 3)),
         requests=random.randint(3, 10),
+        in_bulk=random.random() < 0.4,
         patient=random.random() < 0.4,
         chaos_s=random.choice((6.0, 10.0, 16.0)),
         lease_ms=random.choice((3_000, 3_000, 6_000, 15_000)),

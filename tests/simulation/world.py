@@ -69,6 +69,7 @@ class World:
         self.clocks_ms: dict[str, int] = {}
         self.orders: list[Order] = []
         self.retries: dict[str, int] = {}
+        self.retried_in_bulk = False
         self._random = Random(f"{seed} world")
         self._lives: dict[str, int] = {}
         self._starting: list[Server] = []
