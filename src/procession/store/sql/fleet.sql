@@ -39,8 +39,7 @@ ON CONFLICT (tenant_id, phone_id) DO UPDATE SET agent_id = excluded.agent_id,
   temperature_c = excluded.temperature_c, storage_free_mb = excluded.storage_free_mb,
   detail = excluded.detail, seen_ms = excluded.seen_ms;
 
--- put_lane: a lane for jobs is a phone without a device; its labels are its job types, its detail
--- what is to be known of each
+-- put_lane: a lane for jobs is a phone without a device: labels are job types, detail their terms
 INSERT INTO phone (tenant_id, phone_id, agent_id, kind, health, serial, labels, paused, detail,
   seen_ms)
 VALUES (:tenant_id, :phone_id, :agent_id, 'lane', :health, '', :labels, 0, :detail, :seen_ms)
