@@ -60,16 +60,16 @@ def test_the_head_of_a_queue_is_read_from_its_own_index(
         connection = await crowded(postgres.address(f"claims_{told}"), told=told)
         statement = read_statements(DIALECT)["queue_head"]
         assert isinstance(statement, Statement)
-        text = bulk_text(statement, ["int4", "text", "int8"])
+        text = bulk_text(statement, ["int4", "text", "int8", "int8"])
         async with connection.transaction():
             # As a turn begins; a plan for any values, as it is kept for all turns.
             await connection.execute("SET LOCAL enable_seqscan = off")
             await connection.execute("SET LOCAL enable_bitmapscan = off")
             await connection.execute("SET LOCAL plan_cache_mode = force_generic_plan")
-            await connection.execute(f"PREPARE head (int4[], text[], int8[]) AS {text}")
+            await connection.execute(f"PREPARE head (int4[], text[], int8[], int8[]) AS {text}")
             plan = await connection.fetchval(
                 "EXPLAIN (ANALYZE, FORMAT JSON)"
-                " EXECUTE head (ARRAY[1, 1], ARRAY['phones', 'nobody'], ARRAY[8, 8])"
+                " EXECUTE head (ARRAY[1, 1], ARRAY['phones', 'nobody'], ARRAY[0, 0], ARRAY[8, 8])"
             )
         await connection.close()
         found = nodes(json.loads(plan)[0]["Plan"])

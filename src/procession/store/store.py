@@ -10,6 +10,7 @@ from procession.core.process import Event, Item, Note, Process, Standing, item_i
 from procession.store import lists, rows
 from procession.store.connection import Connection, Row
 from procession.store.lists import LATEST, Count, Filter, Page, like
+from procession.store.marks import Marks
 
 ITEMS_MAX = 100_000
 
@@ -37,6 +38,7 @@ class Store:
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
+        self.marks = Marks()
 
     async def process(self, process_id: str) -> Process | None:
         found = await self.connection.fetch("get_process", process_id=process_id)

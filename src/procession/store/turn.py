@@ -221,12 +221,17 @@ class Turn:
     ) -> dict[str, deque[tuple[int, str, str]]]:
         """The oldest items of all these phones' queues, as many as phones look into each."""
         wanted = Counter(queue for names in queues.values() for queue in names)
-        found = await self.store.connection.fetch_each(
-            "queue_head", [(tenant_id, queue, count) for queue, count in wanted.items()]
-        )
+        marks = self.store.marks
+        wants = [
+            (tenant_id, queue, marks.begin(tenant_id, queue, self.now_ms), count)
+            for queue, count in wanted.items()
+        ]
+        found = await self.store.connection.fetch_each("queue_head", wants)
         heads: dict[str, deque[tuple[int, str, str]]] = {}
         for *_, queue, number, item_id, process_id in sorted(found, key=lambda row: row[-3]):
             heads.setdefault(queue, deque()).append((number, item_id, process_id))
+        for queue, waiting in heads.items():
+            marks.found(tenant_id, queue, waiting[0][0])
         return heads
 
     async def _load_processes(self, process_ids: Iterable[str]) -> None:
@@ -268,6 +273,7 @@ class Turn:
             self.topics.add(("process", change.process.process_id))
         for item in change.items:
             if item.state is ItemState.QUEUED:
+                self.store.marks.forget(item.tenant_id, item.queue)
                 self.topics.add(("queue", item.tenant_id, item.queue))
             if item.lease_ms is None and item.phone_id is not None:
                 self.topics.add(("phone", item.tenant_id, item.phone_id))

@@ -46,10 +46,11 @@ WHERE tenant_id = :tenant_id AND agent_id = :agent_id AND health = 'available' A
   AND NOT EXISTS (SELECT 1 FROM item i WHERE i.tenant_id = phone.tenant_id
     AND i.phone_id = phone.phone_id AND i.lease_ms IS NOT NULL);
 
--- queue_head: the oldest waiting items of one queue that no other server has in hand
+-- queue_head: the oldest of a queue, from a number on, that no other server has in hand
 SELECT i.queue, i.number, i.item_id, i.process_id FROM item i
 JOIN process p ON p.process_id = i.process_id
 WHERE i.tenant_id = :tenant_id AND i.queue = :queue AND i.state = 'queued'
+  AND i.number + 0 >= :from_number
 ORDER BY i.number + 0 LIMIT :limit {skip_locked};
 
 -- phone_lease: the item that holds a phone
