@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from deadline import came_true
 from installation import Installation
 from load import Load
-from strikes import OVER_S_MAX, Strike, agent_at_work
+from strikes import OVER_S_MAX, Strike, agent_at_work, taken_over
 
 LASTING_S = [0.5, 2.0, 5.0]
 
@@ -19,7 +19,7 @@ def agent_from_server(place: Installation, load: Load, chance: random.Random) ->
     """An agent is out of reach of its server until another has taken over its work."""
     agent, long_id = agent_at_work(place, load, chance)
     with pulled(place, [f"work{place.agents.index(agent)}"]):
-        came_true(lambda: place.book.begun(long_id, attempt=2), OVER_S_MAX)
+        came_true(lambda: taken_over(place, long_id), OVER_S_MAX)
 
 
 def all_agents_from_servers(place: Installation, load: Load, chance: random.Random) -> None:

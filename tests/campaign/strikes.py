@@ -13,6 +13,7 @@ from typing import Any
 
 from api import new_request_id
 from deadline import came_true, until
+from history import item_of
 from installation import LEASE_MS, Installation
 from load import Load, Piece
 from world import Agent
@@ -46,7 +47,7 @@ def kill_agent_for_long(place: Installation, load: Load, chance: random.Random) 
     """It comes back when another has taken over its work."""
     agent, long_id = agent_at_work(place, load, chance)
     agent.program.kill()
-    came_true(lambda: place.book.begun(long_id, attempt=2), OVER_S_MAX)
+    came_true(lambda: taken_over(place, long_id), OVER_S_MAX)
     agent.start()
 
 
@@ -69,7 +70,7 @@ def stop_agent(place: Installation, load: Load, chance: random.Random) -> None:
     """It stands still until another has its work, then goes on as if nothing had been."""
     agent, long_id = agent_at_work(place, load, chance)
     agent.program.send(signal.SIGSTOP)
-    came_true(lambda: place.book.begun(long_id, attempt=2), OVER_S_MAX)
+    came_true(lambda: taken_over(place, long_id), OVER_S_MAX)
     agent.program.send(signal.SIGCONT)
 
 
@@ -84,6 +85,7 @@ def kill_database(place: Installation, load: Load, chance: random.Random) -> Non
 def kill_backend(place: Installation, load: Load, chance: random.Random) -> None:
     """One process of PostgreSQL dies, upon which it throws all connections away and recovers."""
     assert place.postgres is not None
+    until(place.postgres.answers, 30, "PostgreSQL at work")
     pids = place.postgres.backends()
     if pids:
         with contextlib.suppress(ProcessLookupError):
@@ -119,9 +121,21 @@ def agent_at_work(place: Installation, load: Load, chance: random.Random) -> tup
     request_id = new_request_id()
     long_id: str = until(lambda: taken(place, request_id, inputs, phone), 30, "a taker")
     load.accepted[long_id] = Piece("witness", LONG_S, deaf, phone, 0, None, 0.0)
-    until(lambda: place.book.begun(long_id), 30, "a long run's beginning")
+    until(lambda: "begin" in notes_of(place, long_id), 30, "a long run's beginning")
     by_id = {agent.agent_id: agent for agent in place.agents}
     return until(lambda: by_id.get(holder_of(place, long_id)), 30, "its agent's name"), long_id
+
+
+def taken_over(place: Installation, process_id: str) -> bool:
+    """Whether another attempt has begun than the first that did, or it is over anyway."""
+    notes = notes_of(place, process_id)
+    return notes.count("begin") > 1 or "end" in notes
+
+
+def notes_of(place: Installation, process_id: str) -> list[str]:
+    """What its runs have noted; the first to begin need not be attempt 1."""
+    wanted = item_of(process_id)
+    return [line["what"] for line in place.book.lines() if line["item_id"] == wanted]
 
 
 def taken(place: Installation, request_id: str, inputs: Any, phone: str) -> str | None:
