@@ -242,6 +242,8 @@ describe("in a page", () => {
       const follower = stage.follow(id, workspace);
       await live(follower);
       expect(follower.status).toBe("waiting_review");
+      expect(follower.connections).not.toContain("polling");
+      expect(proxy.openStreams).toBe(2);
       follower.leave();
       await until(
         () => proxy.openStreams,

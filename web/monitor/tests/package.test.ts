@@ -101,10 +101,25 @@ test("a fresh Vite app with React 18 installs, type-checks, builds and runs it",
   };
   await writeFile(join(app, "package.json"), JSON.stringify(manifest));
   await npm(["install", "--prefer-offline", "--no-audit", "--no-fund", "--no-package-lock"], app);
+  await writeFile(join(app, "src", "readme.tsx"), await readmeCode());
   await npm(["exec", "--", "tsc", "-p", "."], app);
   await npm(["exec", "--", "vite", "build", "--logLevel", "error"], app);
   await runs(join(app, "dist"));
 }, 180_000);
+
+/** The README's code, with what its snippets leave to the reader. */
+async function readmeCode(): Promise<string> {
+  const readme = await readFile(join(PACKAGE, "README.md"), "utf8");
+  const snippets = [...readme.matchAll(/```tsx?\n([\s\S]*?)```/g)].map(([, code]) => code);
+  expect(snippets.length).toBe(4);
+  return `import { type Process, type Snapshot, Workspace } from "@procession/monitor";
+declare const session: { token: string };
+declare const id: number, ids: number[];
+declare const render: (snapshot: Snapshot) => void, remove: (id: number) => void;
+declare const Review: (props: { of: Process }) => null;
+${snippets.join("\n")}
+export { Import };`;
+}
 
 /** The built app, in a browser, follows a job to its end. */
 async function runs(files: string): Promise<void> {
