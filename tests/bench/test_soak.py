@@ -11,6 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 RUN_S_MAX = 100
+SECONDS = 5
 
 
 @pytest.mark.parametrize("database", ["sqlite", "postgresql"])
@@ -18,7 +19,16 @@ def test_work_and_pruning_keep_pace_and_cost_no_more_at_the_end(
     database: str, tmp_path: Path
 ) -> None:
     file = tmp_path / "soak.json"
-    words = ["--seconds", "8", "--retention-s", "1", "--only", database, "--json", str(file)]
+    words = [
+        "--seconds",
+        str(SECONDS),
+        "--retention-s",
+        "1",
+        "--only",
+        database,
+        "--json",
+        str(file),
+    ]
     done = subprocess.run(
         [sys.executable, "-m", "bench.soak", *words],
         cwd=ROOT,
@@ -35,5 +45,5 @@ def test_work_and_pruning_keep_pace_and_cost_no_more_at_the_end(
     assert all(fifth["per_s"] > 0 for fifth in fifths)
     assert fifths[-1]["cpu_us"] < 2 * fifths[0]["cpu_us"]
     assert fifths[-1]["memory_mib"] < fifths[0]["memory_mib"] + 24
-    ended = sum(fifth["per_s"] for fifth in fifths) * 8 / 5
+    ended = sum(fifth["per_s"] for fifth in fifths) * SECONDS / 5
     assert fifths[-1]["processes"] < max(ended, 2_500)
