@@ -59,6 +59,25 @@ def one_agent(
 
 
 @contextmanager
+def lanes_agent(
+    folder: Path, ours: Server, lanes: list[str], name: str, adb_port: str
+) -> Generator[Child, None, None]:
+    """An agent with lanes that have no phone, once all of them are free."""
+    running = [*procession("agent"), "--server", ours.url, "--adb-port", adb_port]
+    running += ["--state-dir", str(folder / f"agent-{name}"), "--name", name]
+    running += ["--lanes-without-phone", ",".join(lanes)]
+    environment = {"PROCESSION_TOKEN": TOKEN, "PROCESSION_LOG_LEVEL": "warning"}
+    with Child(f"agent-{name}", running, folder, environment) as agent:
+
+        def ready() -> bool:
+            agent.check()
+            return set(lanes) <= set(free_phones(ours))
+
+        until(ready, READY_S_MAX, f"the lanes {', '.join(lanes)}")
+        yield agent
+
+
+@contextmanager
 def adb_server(folder: Path) -> Generator[str, None, None]:
     """A port for an adb server of our own; whatever was started there is ended."""
     port, adb = str(free_port()), str(adbutils.adb_path())

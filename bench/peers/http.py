@@ -13,7 +13,7 @@ from msgspec import Raw
 
 from bench.children import Server
 from bench.contenders import call, start_ours
-from bench.fleet import one_agent
+from bench.fleet import adb_server, lanes_agent
 from bench.lanes import AGENT_ID, CALL_S_MAX, CLAIM_MS, agent, drain
 from bench.load import need_wrk, post_round
 from bench.wanted import TOKEN, body, body_text
@@ -122,16 +122,17 @@ async def _claims(client: Client, lanes: list[str], begun_s: dict[str, float], c
 
 
 def crash(database: str, folder: Path, s_max: float) -> dict[str, Any]:
-    """Two real agents with simulated phones; SIGKILL of the one whose phone runs the first."""
+    """Two real agents, two lanes each; SIGKILL of the one that runs the first."""
     folder.mkdir()
     sleep = {"capability": "sleep", "inputs": {"seconds": ENDLESS_S}}
     with (
         start_ours(folder, database=database) as ours,
-        one_agent(folder, ours, 2, "doomed", {}) as doomed,
+        adb_server(folder) as adb_port,
+        lanes_agent(folder, ours, ["lane1", "lane2"], "doomed", adb_port) as doomed,
     ):
         lost = _submitted(ours, "lost", sleep)
         _until_running(ours, lost, 1, s_max)
-        with one_agent(folder, ours, 2, "healthy", {}):
+        with lanes_agent(folder, ours, ["lane3", "lane4"], "healthy", adb_port):
             _pause_phones_of(ours, "doomed")
             healthy = _submitted(ours, "healthy", sleep)
             _until_running(ours, healthy, 1, s_max)
