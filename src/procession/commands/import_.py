@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from procession.commands.migrate import shown
 from procession.commands.on_engine import DatabaseOption
 from procession.commands.options import JsonOption, command
 from procession.commands.outcome import CommandFailed, UsageWrong, say, say_json
-from procession.commands.serve import database_failures, settings_of
+from procession.commands.serve import database_failures, settings_of, shown
 
 if TYPE_CHECKING:
     from procession.store.checksum import Sum

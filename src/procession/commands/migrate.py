@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -13,12 +12,10 @@ import typer
 from procession.commands.on_engine import DatabaseOption
 from procession.commands.options import JsonOption, command
 from procession.commands.outcome import REFUSED, CommandFailed, UsageWrong, say, say_json
-from procession.commands.serve import database_failures, settings_of
+from procession.commands.serve import database_failures, settings_of, shown
 
 if TYPE_CHECKING:
     from procession.store.migrate import Plan, Scripted
-
-_PASSWORD = re.compile(r"(://[^:@/?]*:|[?&]password=)[^@&]*(?=@|&|$)")
 
 T = TypeVar("T")
 Work = Callable[["Scripted", int], Awaitable[T]]
@@ -99,11 +96,6 @@ async def _on_postgres(database: str, work: Work[T]) -> T:
             await connection.close()
     except asyncpg.PostgresError as error:
         raise CommandFailed(f"database {shown(database)}: {error}") from None
-
-
-def shown(database: str) -> str:
-    """A database's address without its password, as messages and logs may have it."""
-    return _PASSWORD.sub(r"\1***", database)
 
 
 def _show_plan(plan: Plan, json: bool) -> None:

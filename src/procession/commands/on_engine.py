@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from procession.commands.outcome import CommandFailed, UsageWrong
-from procession.commands.serve import database_failures, settings_of
+from procession.commands.serve import database_failures, settings_of, shown
 
 if TYPE_CHECKING:
     from procession.engine import Engine
@@ -38,7 +38,7 @@ def on_engine(
     try:
         is_file = must_exist and not is_shared(settings.database)
         if is_file and not Path(database_path(settings.database)).exists():
-            raise CommandFailed(f"database {settings.database}: no such file")
+            raise CommandFailed(f"database {shown(settings.database)}: no such file")
         with database_failures(settings.database):
             return asyncio.run(run())
     except (SettingInvalid, Invalid) as error:

@@ -24,6 +24,7 @@ PARAMETERS = setting_parameters(Settings)
 
 Ready = Callable[[str, str | None], None]
 
+_PASSWORD = re.compile(r"(://[^:@/?]*:|[?&]password=)[^@&]*(?=@|&|$)")
 _RULE = re.compile(r"settings: (?P<rule>.*?)(?: - at `\$\.(?P<name>\w+)`)?", re.DOTALL)
 
 
@@ -85,6 +86,11 @@ def invalid_line(message: str, given: Mapping[str, Any]) -> str:
     return f"setting {name}{value}: {rule[:1].lower()}{rule[1:]}"
 
 
+def shown(database: str) -> str:
+    """A database's address without its password, as messages and logs may have it."""
+    return _PASSWORD.sub(r"\1***", database)
+
+
 @contextlib.contextmanager
 def database_failures(database: str) -> Any:
     """A database that cannot be used, told in one line. Raises CommandFailed."""
@@ -96,7 +102,7 @@ def database_failures(database: str) -> Any:
     try:
         yield
     except (sqlite3.Error, DatabaseRefused, Overloaded, OSError) as error:
-        raise CommandFailed(f"database {database}: {error}") from None
+        raise CommandFailed(f"database {shown(database)}: {error}") from None
 
 
 def _announce(address: str, token: str | None, json: bool) -> None:
