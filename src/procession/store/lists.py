@@ -76,7 +76,8 @@ async def page_processes(
     streams, exact = await _streams(connection, tenant_id, wanted)
     words = _words(tenant_id, wanted) | {"limit": limit + 1}
     found: list[Row] = []
-    scanned, chunk = 0, limit + 1 if exact else 4 * (limit + 1)
+    # Few rows hold what is searched for; merging many kinds again and again costs more.
+    scanned, chunk = 0, limit + 1 if exact else SCANNED_MAX if wanted.search else 4 * (limit + 1)
     while True:
         numbers, down_to = await _newest(connection, streams, below, chunk)
         if numbers:
@@ -158,7 +159,8 @@ async def _newest(connection: Connection, streams: list[Stream], below: int, lim
     floors = dict.fromkeys(streams, below)
     found: set[int] = set()
     newest: list[int] = []
-    open_, ends, size = streams, 0, limit if len(streams) <= FEW else 1
+    size = limit if len(streams) <= FEW else limit // len(streams) + 1
+    open_, ends = streams, 0
     while open_:
         found |= await _more(connection, open_, floors, size)
         newest = heapq.nlargest(limit, found)
