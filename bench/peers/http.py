@@ -159,7 +159,7 @@ def _until_running(ours: Server, process_id: str, attempt: int, s: float) -> flo
     ends = time.monotonic() + s
     while time.monotonic() < ends:
         item = _item(ours, process_id)
-        if item["attempt"] == attempt and item["queue_status"] == "running":
+        if item["attempt"] == attempt and item["queue_status"] == "EXECUTING":
             return time.monotonic()
         time.sleep(POLL_S)
     return None
