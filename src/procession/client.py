@@ -59,6 +59,14 @@ class Frame(Struct, frozen=True):
     id: str = ""
 
 
+class Piece(Struct, frozen=True):
+    """Some bytes of an uploaded file, with the size and hash of all of it."""
+
+    data: bytes
+    bytes_total: int
+    sha256: str
+
+
 class Client:
     """Calls a server with one token over kept-open connections. Use as `async with`.
 
@@ -103,6 +111,18 @@ class Client:
             return msgspec.json.decode(answer or b"{}", type=answer_type)
         except msgspec.MsgspecError as reason:
             raise Unreachable("broken", f"{verb} answered nonsense: {reason}") from None
+
+    async def upload(self, upload_id: str, offset: int, timeout_s: float = TIMEOUT_S) -> Piece:
+        """A part of an uploaded file from this byte on. Raises Unreachable, Refused."""
+        path = f"/api/uploads/{upload_id}/content?offset={offset}"
+        status, headers, data = await self._send("GET", path, None, timeout_s)
+        if status != 200:
+            raise _refused(status, headers, data)
+        try:
+            total = int(headers["X-Upload-Bytes"])
+            return Piece(data, total, headers["X-Upload-Sha256"])
+        except (KeyError, ValueError):
+            raise Unreachable("broken", "an upload without its size") from None
 
     async def get(self, path: str, *, timeout_s: float = TIMEOUT_S) -> Answer:
         """Read; a 503 or 429 is tried again as told by Retry-After, 4 times at most."""

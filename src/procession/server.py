@@ -28,6 +28,7 @@ from procession.presence import at_work, own_server
 from procession.settings import SettingInvalid, Settings, parse_origins
 from procession.store.migrate import Scripted
 from procession.store.turn import Turn
+from procession.uploads import UploadsRetention, uploads_of
 from procession.webhooks.addresses import parse_networks
 from procession.webhooks.assets import head_asset
 from procession.webhooks.delivery import parse_schedule
@@ -132,6 +133,7 @@ async def in_background(engine: Engine, sender: Sender) -> AsyncGenerator[None, 
         loops.ProcessDeadlines(engine),
         loops.SilentPhones(engine),
         loops.Retention(engine),
+        UploadsRetention(uploads_of(engine)),
     ]
     tasks = [asyncio.create_task(loops.run(duty, engine.now_ms)) for duty in duties]
     async with sender:

@@ -99,6 +99,13 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
         str,
         Meta(description="Signs sign-ins; 32 characters or more; else one is made and kept."),
     ] = ""
+    uploads_dir: Annotated[
+        str,
+        Meta(
+            description="Folder of uploaded files, the same for all servers; empty: beside the"
+            " SQLite file, and no uploads on PostgreSQL."
+        ),
+    ] = ""
     retention_days: Annotated[
         float, Meta(gt=0, le=36_500, description="How long finished processes are kept.")
     ] = 30.0

@@ -30,6 +30,7 @@ from procession.agent.phones import Phones
 from procession.agent.reports import Reports
 from procession.agent.settings import AgentSettings
 from procession.agent.spool import Interrupted
+from procession.agent.uploads import Uploads
 from procession.capabilities import registry
 from procession.client import Client, Refused, Unreachable
 from procession.protocol import (
@@ -63,6 +64,7 @@ class Agent:
         self._link = Link(client, settings.agent_id, self._contact, processes.now_s)
         self._holding = Holding()
         self._nursery = Nursery(life.runs_dir, life.mark)
+        self._uploads = Uploads(client, settings.state_path() / "uploads")
         self._lanes: dict[str, Lane] = {}
         self._works: set[asyncio.Task[None]] = set()
         self._draining = asyncio.Event()
@@ -169,7 +171,7 @@ class Agent:
         limits = Limits(self._settings.memory_mb_max, self._settings.open_files_max)
         is_job = self.phones.is_job_lane(phone_id)
         place = Place(phone_id, self._settings.adb_port, limits, is_job)
-        return Lane(place, self._nursery, self._reports, self.phones.serial)
+        return Lane(place, self._nursery, self._reports, self.phones.serial, self._uploads)
 
     def _take(self, items: list[Assignment], phones: list[str], sent_s: float) -> None:
         """Put assignments to work; the offered phones that got none are idle."""

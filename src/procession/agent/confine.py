@@ -67,8 +67,12 @@ def _lower(which: int, value: int) -> None:
 
 
 def additions(start: Start, home: str) -> dict[str, str]:
-    """What a run's environment holds besides what `prepare` left: nothing secret."""
+    """What a run's environment holds besides what `prepare` left.
+
+    Secret is at most what its type of job has asked for: see JobType.settings.
+    """
     added = {
+        **start.settings,
         "HOME": home,
         "TMPDIR": home,
         "PROCESSION_ITEM_ID": start.item_id,

@@ -50,6 +50,10 @@ class Start(Struct, tag=True, frozen=True):
     checkpoint: bytes | None = None
     decisions: bytes | None = None
     """Of a job: JSON of where to go on, and of what people have decided."""
+    uploads: dict[str, str] = {}
+    """Of a job: the file of each upload it may read."""
+    settings: dict[str, str] = {}
+    """What this type of job needs of its worker's environment, secrets included."""
 
 
 class Stop(Struct, tag=True, frozen=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -28,6 +29,10 @@ class JobRun(RunJob):
         self.resume_from = msgspec.json.decode(start.checkpoint) if start.checkpoint else None
         self._decisions = msgspec.json.decode(start.decisions or b"[]", type=list[Decision])
         self._asked = 0
+        self._uploads = start.uploads
+
+    def uploaded(self, upload_id: str) -> Path:
+        return Path(self._uploads[upload_id])
 
     def step(self, name: str) -> None:
         self.raise_if_told()

@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from typing import Any
 
 from msgspec import Raw, Struct
 
+from procession.agent import needs
 from procession.agent.child import Child
 from procession.agent.finishes import printable
 from procession.agent.frames import Ended, Limits, Said, Start
 from procession.agent.held import Held, Why
 from procession.agent.nursery import NotHired, Nursery, Seat
 from procession.agent.reports import Reports
+from procession.agent.uploads import UploadGone, Uploads
 from procession.protocol import NULL, OutcomeWord, Result, RunError
 
 log = logging.getLogger(__name__)
@@ -35,13 +38,19 @@ class Lane:
     """Runs one item at a time. `serial` gives the phone's present serial, empty for none."""
 
     def __init__(
-        self, place: Place, nursery: Nursery, reports: Reports, serial: Callable[[str], str]
+        self,
+        place: Place,
+        nursery: Nursery,
+        reports: Reports,
+        serial: Callable[[str], str],
+        uploads: Uploads | None = None,
     ) -> None:
         self.place = place
         self.held: Held | None = None
         self._nursery = nursery
         self._reports = reports
         self._serial = serial
+        self._uploads = uploads
         self._seat: Seat | None = None
 
     async def work(self, held: Held) -> Result | None:
@@ -53,7 +62,12 @@ class Lane:
         if assignment.start_required and not await self._reports.start(held):
             return not_started(held)
         try:
-            child = await self._child(held)
+            uploads = await self._fetched(held)
+            if uploads is None:
+                return not_started(held)
+            child = await self._child(held, uploads)
+        except (UploadGone, OSError) as reason:
+            return unusable(held, str(reason))
         except NotHired as reason:
             log.error("no keeper phone=%s: %s", self.place.phone_id, reason)
             return interrupted(held, f"The agent could not start a run: {reason}")
@@ -68,17 +82,34 @@ class Lane:
         if seat:
             await self._nursery.until_swept(seat)
 
-    async def _child(self, held: Held) -> Child:
+    async def _fetched(self, held: Held) -> dict[str, str] | None:
+        """The files this job needs; None when it was stopped while they were fetched."""
+        wanted = needs.uploads_of(held.assignment) if self.place.is_job else []
+        if not wanted or self._uploads is None:
+            return {}
+        fetching = asyncio.gather(*(self._uploads.file(one) for one in wanted))
+        stopping = asyncio.create_task(held.stop_wanted.wait())
+        try:
+            either: set[asyncio.Future[Any]] = {fetching, stopping}
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            if not fetching.done():
+                return None
+            return {one: str(path) for one, path in zip(wanted, fetching.result(), strict=True)}
+        finally:
+            fetching.cancel()
+            stopping.cancel()
+
+    async def _child(self, held: Held, uploads: dict[str, str]) -> Child:
         if self._seat is None:
             self._seat = await self._nursery.hire()
         child = Child(
             self._seat, self._nursery, lambda progress: self._reports.progress(held, progress)
         )
-        child.start(self._start(held))
+        child.start(self._start(held, uploads))
         held.attach(child)
         return child
 
-    def _start(self, held: Held) -> Start:
+    def _start(self, held: Held, uploads: dict[str, str]) -> Start:
         assignment = held.assignment
         return Start(
             process_id=assignment.process_id,
@@ -96,6 +127,8 @@ class Lane:
             is_job=self.place.is_job,
             checkpoint=_bytes(assignment.checkpoint),
             decisions=_bytes(assignment.decisions),
+            uploads=uploads,
+            settings=needs.settings_of(assignment) if self.place.is_job else {},
         )
 
     async def _watch(self, held: Held, child: Child) -> Ended | None:
@@ -160,6 +193,11 @@ def stopped(held: Held, why: Why) -> Result:
 def interrupted(held: Held, message: str) -> Result:
     """A run that did not end by itself and not on request: its capability says what now."""
     return _result(held, "failed", RunError(message, "lease_lost", True, True))
+
+
+def unusable(held: Held, message: str) -> Result:
+    """A job whose files cannot be had: it fails before its run has begun."""
+    return _result(held, "failed", RunError(message, "failed"))
 
 
 def not_started(held: Held) -> Result | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from msgspec import Struct
@@ -80,6 +81,13 @@ class Job(Protocol):
 
     def wait(self, seconds: float) -> None:
         """Sleep, but raise RunStopped as soon as the run is told to stop."""
+        ...
+
+    def uploaded(self, upload_id: str) -> Path:
+        """The file of an upload the job type has asked for by `uploads_for`; to be read only.
+
+        Raises KeyError for another one.
+        """
         ...
 
     def log(self, text: str) -> None:

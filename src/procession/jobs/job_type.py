@@ -30,7 +30,9 @@ class JobType(Struct, frozen=True, kw_only=True):
     """What is known of a job type before it runs.
 
     `Input` is a msgspec Struct the input must fit, None for any JSON object. `attempts_for`
-    gives the tries for one decoded input, `time_limit_for` a shorter limit (ms).
+    gives the tries for one decoded input, `time_limit_for` a shorter limit (ms). `uploads_for`
+    names the uploads a run needs as files, `settings` what it needs of its worker's environment:
+    no other run sees those.
     """
 
     name: str
@@ -41,6 +43,8 @@ class JobType(Struct, frozen=True, kw_only=True):
     on_interrupted: OnInterrupted = "retry"
     attempts_for: Callable[[Any], int] | None = None
     time_limit_for: Callable[[Any], int] | None = None
+    uploads_for: Callable[[Any], list[str]] | None = None
+    settings: tuple[str, ...] = ()
 
     def decode(self, raw: bytes) -> Any:
         """The input as `run` gets it. Raises msgspec.ValidationError."""
@@ -95,8 +99,8 @@ def made(code: Any, name: str = "", **more: Any) -> JobType:
         raise JobTypeInvalid(f"{code!r} is no job type: {reason}") from None
 
 
-_ASKED = ("attempts_for", "time_limit_for")
-_SETTINGS = ("Input", "attempts_max", "time_limit_ms", "on_interrupted")
+_ASKED = ("attempts_for", "time_limit_for", "uploads_for")
+_SETTINGS = ("Input", "attempts_max", "time_limit_ms", "on_interrupted", "settings")
 
 
 def _checked(one: JobType) -> JobType:

@@ -112,6 +112,7 @@ def _catalog() -> Catalog:
 
 
 def _built_in() -> list[JobType]:
-    from procession.jobs import draft, echo, fail, sleep
+    from procession.jobs import csv_import, draft, echo, fail, sleep
 
-    return [made(code) for code in (echo.echo, sleep.Sleep, fail.Fail, draft.draft)]
+    known = (echo.echo, sleep.Sleep, fail.Fail, draft.draft, csv_import.CsvImport)
+    return [made(code) for code in known]

@@ -15,9 +15,11 @@ from procession.faces.workspace.processes import Processes
 from procession.faces.workspace.refusals import refusal_of
 from procession.faces.workspace.streams import Watching
 from procession.faces.workspace.tray import Trays
+from procession.faces.workspace.uploads import UploadRoutes
 from procession.faces.workspace.views import encoded
 from procession.faces.workspace.workspaces import Workspaces
 from procession.people import Sessions
+from procession.uploads import uploads_of
 
 __all__ = ["WorkspaceStreams", "workspace_face"]
 
@@ -63,7 +65,8 @@ def workspace_face(engine: Engine, access: Access, streams: WorkspaceStreams) ->
     endpoints: list[Endpoint] = []
     people = People(engine, gate, sessions)
     about = About(lambda: endpoints)
-    for part in (processes, watching, streams.workspaces, people, about):
+    files = UploadRoutes(uploads_of(engine))
+    for part in (processes, watching, streams.workspaces, people, files, about):
         endpoints += part.endpoints()
     return Face(
         name="workspace",

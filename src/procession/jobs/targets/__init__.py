@@ -1,0 +1,1 @@
+"""Where imported rows go: places the operator of a worker has named, never an input."""

@@ -1,0 +1,121 @@
+"""A table of a database: rows and the mark of how far a job is, in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError, NoSuchTableError, OperationalError, SQLAlchemyError
+
+from procession.jobs.targets.target import Mark, Named, TargetAway, TargetRefused
+
+MARKS = "procession_import_marks"
+CONNECT_S_MAX = 10
+BUSY_S_MAX = 30
+CHARS_SHOWN = 300
+
+
+class TableTarget:
+    """Inserts rows; each batch moves the job's mark, so that no batch can come twice."""
+
+    def __init__(self, named: Named, job_key: str) -> None:
+        self._key = job_key
+        with _explained():
+            self._engine = sa.create_engine(*_address(named.database))
+            marks = sa.MetaData()
+            self._marks = sa.Table(
+                MARKS,
+                marks,
+                sa.Column("job", sa.String(64), primary_key=True),
+                sa.Column("rows_done", sa.BigInteger, nullable=False),
+                sa.Column("rows_applied", sa.BigInteger, nullable=False),
+            )
+            self._table = self._found(named)
+            self._prepare(marks)
+
+    def missing(self, fields: Sequence[str]) -> dict[str, str]:
+        known = {column.name for column in self._table.columns}
+        return {
+            field: f"the table {self._table.name} has no column {field!r}"
+            for field in fields
+            if field not in known
+        }
+
+    def mark(self, known: Mark) -> Mark:
+        marks = self._marks.c
+        with _explained(), self._engine.connect() as connection:
+            query = sa.select(marks.rows_done, marks.rows_applied).where(marks.job == self._key)
+            return Mark(*connection.execute(query).one())
+
+    def apply(self, mark: Mark, upto: int, rows: Sequence[Mapping[str, Any]]) -> Mark:
+        after = Mark(upto, mark.applied + len(rows))
+        with _explained(f"rows {mark.done + 1} to {upto}"), self._engine.begin() as connection:
+            # First, because it locks: of two runs of one job the later finds another mark.
+            moved = connection.execute(
+                self._marks.update()
+                .where(self._marks.c.job == self._key, self._marks.c.rows_done == mark.done)
+                .values(rows_done=after.done, rows_applied=after.applied)
+            )
+            if moved.rowcount != 1:
+                raise TargetAway("another run of this job writes to the target")
+            if rows:
+                connection.execute(self._table.insert(), list(rows))
+        return after
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    def _found(self, named: Named) -> sa.Table:
+        try:
+            return sa.Table(
+                named.table,
+                sa.MetaData(),
+                schema=named.schema or None,
+                autoload_with=self._engine,
+                resolve_fks=False,
+            )
+        except NoSuchTableError:
+            raise TargetRefused(f"the target's database has no table {named.table!r}") from None
+
+    def _prepare(self, marks: sa.MetaData) -> None:
+        """The table of marks, and this job's own."""
+        with suppress(DBAPIError):
+            # Two jobs may make it at once; one of them is refused, and finds it below.
+            marks.create_all(self._engine)
+        mine = sa.select(self._marks.c.job).where(self._marks.c.job == self._key)
+        with self._engine.begin() as connection:
+            if connection.execute(mine).first() is None:
+                first = {"job": self._key, "rows_done": 0, "rows_applied": 0}
+                with suppress(sa.exc.IntegrityError), connection.begin_nested():
+                    connection.execute(self._marks.insert().values(first))
+
+
+def _address(url: str) -> tuple[sa.URL]:
+    """The address with the driver that is installed with the product."""
+    address = sa.make_url(url)
+    if address.drivername in ("postgresql", "postgres"):
+        address = address.set(drivername="postgresql+psycopg")
+        address = address.update_query_dict({"connect_timeout": str(CONNECT_S_MAX)})
+    elif address.drivername.startswith("sqlite"):
+        address = address.update_query_dict({"timeout": str(BUSY_S_MAX)})
+    return (address,)
+
+
+@contextmanager
+def _explained(what: str = "") -> Generator[None, None, None]:
+    """What the database says, without the rows and without its address."""
+    try:
+        yield
+    except OperationalError as error:
+        raise TargetAway(f"the target's database: {_said(error)}") from None
+    except DBAPIError as error:
+        where = f" ({what})" if what else ""
+        raise TargetRefused(f"the target's database refuses{where}: {_said(error)}") from None
+    except SQLAlchemyError as error:
+        raise TargetRefused(f"the target cannot be used: {str(error)[:CHARS_SHOWN]}") from None
+
+
+def _said(error: DBAPIError) -> str:
+    return " ".join(str(error.orig).split())[:CHARS_SHOWN]
