@@ -127,6 +127,7 @@ class Machine:
         self.port = id(self.cabinet)
         CABINETS[self.port] = self.cabinet
         self.lives = 0
+        self.drains = False
         self.node: Node | None = None
         self.agent: Agent | None = None
         self.life: SimulatedLife | None = None
@@ -142,9 +143,10 @@ class Machine:
         if self.node is not None:
             return
         self.lives += 1
+        self.drains = False
         self.node = self.world.timeline.node(f"{self.name}.{self.lives}")
         self.world.note(f"{self.node.name} starts")
-        self.node.start(self._live(self.node))
+        self.node.live(self._live(self.node))
 
     async def _live(self, node: Node) -> None:
         await self._end_orphans()
@@ -203,6 +205,12 @@ class Machine:
         os.truncate(path, kept)
 
     def settled(self) -> bool:
-        """The agent lives, and everything it had to say was answered."""
+        """The agent lives and is registered, and everything it had to say was answered."""
         life = self.life
-        return life is not None and not life.spool.waiting() and not life.spool.interrupted()
+        registered = self.agent is not None and self.agent._registered_ms is not None
+        return (
+            registered
+            and life is not None
+            and not life.spool.waiting()
+            and not life.spool.interrupted()
+        )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from procession import working
 from procession.agent import fence
 from procession.agent.reports import Reports
 from procession.core import lifecycle, stopping
@@ -100,6 +101,16 @@ def a_cancel_that_is_never_forced() -> None:
     stopping.force = force
 
 
+def a_drain_that_binds_every_life() -> None:
+    """What a former life of an agent said last holds for the present one."""
+    honest = working.drain
+
+    async def drain(engine: Any, caller: Any, agent_id: str, _: int | None = None) -> None:
+        await honest(engine, caller, agent_id)
+
+    working.drain = drain  # type: ignore[assignment]
+
+
 BUGS: dict[str, Bug] = {
     bug.plant.__name__: bug
     for bug in (
@@ -125,5 +136,10 @@ BUGS: dict[str, Bug] = {
         Bug(2, a_clock_that_is_the_servers_own, lambda p: p.shared and p.has("clocks_wrong")),
         Bug(82, a_start_nobody_waits_for, lambda p: p.has("agents_crash") and p.pauses_s < 5),
         Bug(34, a_cancel_that_is_never_forced, lambda p: p.has("people_stop_work")),
+        Bug(
+            1166,
+            a_drain_that_binds_every_life,
+            lambda p: p.has("agents_drain") and p.has("servers_freeze"),
+        ),
     )
 }

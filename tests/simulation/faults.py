@@ -86,6 +86,7 @@ class Faults:
         machine = self._random.choice(self._world.machines)
         if machine.node is not None and machine.agent is not None:
             self._world.note(f"{machine.node.name} drains")
+            machine.drains = True
             machine.node.context.run(machine.agent.drain)
 
     def _keeper_crashes(self) -> None:

@@ -190,6 +190,7 @@ class Judge:
         self._check_deliveries()
         self._check_losses()
         self._check_answers()
+        self._check_agents()
 
     def _check_log(self, process: Process, items: list[Item]) -> None:
         rows = self._ask(
@@ -262,6 +263,13 @@ class Judge:
             asked = self._world.retries.get(process_id, 0)
             if count > asked:
                 self._broken(f"{process_id} was tried again {count} times, {asked} were answered")
+
+    def _check_agents(self) -> None:
+        """Who lives and was not told to drain is given work."""
+        draining = {row[0] for row in self._ask("SELECT agent_id FROM agent WHERE draining = 1")}
+        for machine in self._world.machines:
+            if machine.name in draining and machine.node and not machine.drains:
+                self._broken(f"{machine.name} is taken to drain, and waits for work for ever")
 
     def _broken(self, why: str) -> None:
         self._world.broken(why)

@@ -59,7 +59,7 @@ class Person:
         self.name = f"u{number}"
         self.node = world.timeline.node(self.name)
         self.random = Random(f"{world.plan.seed} {self.name}")
-        self.node.start(self._act())
+        self.node.live(self._act())
 
     async def _act(self) -> None:
         pause_s = self.world.plan.chaos_s / (self.world.plan.requests + 4)

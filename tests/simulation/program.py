@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 
 TESTS = Path(__file__).parent.parent
-DEADLINE_S = 110.0
+DEADLINE_S = 380.0
+"""A quarter takes ten to forty seconds on a machine that has nothing else to do."""
 
 
 def simulate(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -5,7 +5,7 @@ test of its own beside the code that was at fault.
 """
 
 FOUND: dict[int, str] = {
-    159: "an agent that was stopped with a claim began its run after the lease was over",
-    1070: "a drain that came late made the agent's next life idle for ever",
+    98: "an agent that was stopped with a claim began its run after the lease was over",
+    1166: "a drain that came late made the agent's next life idle for ever",
     2208: "the sender looked in circles for callbacks that another server had in hand",
 }

@@ -8,7 +8,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any, cast
 
 from procession.capabilities.errors import CapabilityRefusal
-from procession.core.errors import Refused
+from procession.core.errors import Overloaded, Refused
 from procession.elsewhere import Elsewhere
 from procession.engine import Engine
 from procession.loops import renew_all_leases
@@ -32,8 +32,6 @@ from simulation.timeline import Node
 
 if TYPE_CHECKING:
     from simulation.world import World
-
-AGAIN_S = 0.5
 
 
 class Crashed(Exception):
@@ -87,7 +85,7 @@ class Server:
         self._writing = writing
         self._present = Present(self.name, "simulated", max(read_migrations()), 0)
         self._ending = asyncio.Event()
-        self.node.start(self._live())
+        self.node.live(self._live())
 
     def wall_ms(self) -> int:
         ahead_ms = self.world.clocks_ms.get(self.place.name, 0)
@@ -107,9 +105,13 @@ class Server:
     async def _live(self) -> None:
         """As `procession.server.serve` does it, without sockets."""
         engine = self.engine
-        if self.world.plan.shared:
-            await self._see_time()
-        await renew_all_leases(engine, alone=not self.world.plan.shared)
+        try:
+            if self.world.plan.shared:
+                await self.clock.look(self._writing.now_ms)
+            await renew_all_leases(engine, alone=not self.world.plan.shared)
+        except (OSError, Overloaded):
+            # Without a database a server ends, and whoever watches it starts another.
+            return self.crash("as it finds no database")
         sender = SimulatedSender(
             StoredOutbox(engine, body_of), self.world.receiver, self.random.random
         )
@@ -126,14 +128,6 @@ class Server:
         await engine.ledger.close()
         self.node.kill()
         self.world.ended(self)
-
-    async def _see_time(self) -> None:
-        """A server that finds no database at its start ends, and is started again."""
-        while True:
-            try:
-                return await self.clock.look(self._writing.now_ms)
-            except OSError:
-                await asyncio.sleep(AGAIN_S)
 
     def end(self) -> None:
         """As by SIGTERM."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from simulation.program import require_quiet
 
 
+@pytest.mark.timeout(400)
 def test_nothing_breaks_in_any_world() -> None:
     require_quiet("--from", "250", "--seeds", "250", "--jobs", "1")

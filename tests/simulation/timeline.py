@@ -67,6 +67,16 @@ class Node:
     def start(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         return self._timeline.create_task(work, context=self.context)
 
+    def live(self, work: Coroutine[Any, Any, Any]) -> None:
+        """Start what the whole node is for; that it fails is told."""
+        self.start(work).add_done_callback(self._ended, context=self._timeline.world.context)
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        if not task.cancelled() and task.exception():
+            self._timeline.call_exception_handler(
+                {"message": f"life of {self.name}", "exception": task.exception()}
+            )
+
     def call_later(self, delay_s: float, callback: Callable[..., object], *args: Any) -> Handle:
         return self._timeline.call_later(delay_s, callback, *args, context=self.context)
 
