@@ -11,11 +11,11 @@ Listener = Callable[[Topic], None]
 
 
 class Wakeup:
-    """Who listens to which topics, on one event loop."""
+    """Who listens to which topics, on one event loop; who came first is told first."""
 
     def __init__(self) -> None:
-        self._listeners: dict[Topic, set[Listener]] = {}
-        self._to_kinds: dict[str, set[Listener]] = {}
+        self._listeners: dict[Topic, dict[Listener, None]] = {}
+        self._to_kinds: dict[str, dict[Listener, None]] = {}
         self.closing = False
 
     def close(self) -> None:
@@ -25,22 +25,22 @@ class Wakeup:
 
     def listen(self, topics: Iterable[Topic], listener: Listener) -> None:
         for topic in topics:
-            self._listeners.setdefault(topic, set()).add(listener)
+            self._listeners.setdefault(topic, {})[listener] = None
 
     def unlisten(self, topics: Iterable[Topic], listener: Listener) -> None:
         for topic in topics:
             listeners = self._listeners.get(topic)
             if listeners is not None:
-                listeners.discard(listener)
+                listeners.pop(listener, None)
                 if not listeners:
                     del self._listeners[topic]
 
     def listen_to_kind(self, kind: str, listener: Listener) -> None:
         """Hear of every topic of a kind; of `(kind,)` alone when nobody knows which."""
-        self._to_kinds.setdefault(kind, set()).add(listener)
+        self._to_kinds.setdefault(kind, {})[listener] = None
 
     def unlisten_to_kind(self, kind: str, listener: Listener) -> None:
-        self._to_kinds.get(kind, set()).discard(listener)
+        self._to_kinds.get(kind, {}).pop(listener, None)
 
     def watched(self, kind: str) -> list[str]:
         """The ids of everything of a kind that somebody listens for."""

@@ -16,7 +16,7 @@ from free_port import free_port
 from run_program import CALLBACK, TOKEN, Running, environment, http_status, run, serve
 
 from procession.agent.settings import AgentSettings
-from procession.commands.agent import KEYS
+from procession.commands.agent import KEYS, NOT_ASKED
 from procession.settings import Settings
 
 
@@ -160,6 +160,8 @@ def test_every_setting_is_an_option() -> None:
     for name, kind, keys in (("serve", Settings, {}), ("agent", AgentSettings, KEYS)):
         words = run(name, "--help").out.replace(",", " ").split()
         for field in msgspec.structs.fields(kind):
+            if field.name == NOT_ASKED:
+                continue
             key = keys.get(field.name, field.name)
             assert f"--{key.replace('_', '-')}" in words
             assert any(f"PROCESSION_{key.upper()}" in word for word in words)

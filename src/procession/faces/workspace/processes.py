@@ -49,13 +49,16 @@ class Processes:
     async def page(self, request: Request) -> Answer:
         query: ListQuery = request.query
         workspace = await self._workspaces.chosen(request.caller, query.workspace_id)
-        found = await operations.list_processes(
-            self._engine,
-            request.caller,
-            Filter(states=_states(query.status), namespace=workspace.namespace),
-            query.before_id or LATEST,
-            query.limit,
-        )
+        wanted = Filter(states=_states(query.status), namespace=workspace.namespace)
+        found: list[Process] = []
+        below: int | None = query.before_id or LATEST
+        # A page may be short; the contract's array has no word for "to be continued".
+        while below is not None and len(found) < query.limit:
+            page = await operations.page_processes(
+                self._engine, request.caller, wanted, below, query.limit - len(found)
+            )
+            found += page.processes
+            below = page.below
         return Answer(body=encode([listed(process) for process in found]))
 
     async def get(self, request: Request) -> Answer:

@@ -14,7 +14,7 @@ from procession.engine import Engine
 from procession.faces.endpoint import Answer
 from procession.faces.stream import CONTENT_TYPE, HEADERS, PING_S, Frame, Mailbox
 from procession.store.connection import Topic
-from procession.store.store import Filter
+from procession.store.store import LATEST, Filter
 
 SNAPSHOT = 50
 """How many of the newest processes a stream begins with."""
@@ -107,7 +107,9 @@ class Tray:
 
     async def _newest(self) -> list[Process]:
         wanted = Filter(namespace=self._namespace)
-        return await self._engine.store.list_processes(self._tenant_id, wanted, limit=SNAPSHOT)
+        store = self._engine.store
+        page = await store.page_processes(self._tenant_id, wanted, below=LATEST, limit=SNAPSHOT)
+        return page.processes
 
     async def _publish(self, process: Process) -> None:
         if (process.tenant_id, process.namespace) != (self._tenant_id, self._namespace):
