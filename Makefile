@@ -31,11 +31,11 @@ demo: $(READY) ## server, agent and simulated phones at work, live; ONCE=1 ends 
 	@$(BIN)/python examples/demo.py $(if $(ONCE),--once)
 
 test: $(READY) system-deps ## all tests
-	@$(BIN)/pytest -n 4 --dist loadfile $(ARGS)
+	@$(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 faults: $(READY) system-deps ## rounds of work under real faults; ROUNDS=50 SEED=1 choose them
 	@PROCESSION_FAULT_ROUNDS=$(or $(ROUNDS),50) PROCESSION_FAULT_SEED=$(or $(SEED),1) \
-		$(BIN)/pytest tests/campaign -n 4 --dist loadfile $(ARGS)
+		$(BIN)/pytest tests/campaign -n 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 simulate: $(READY) ## whole worlds from seeds, in one thread each; SEEDS=1000 FROM=0, or SEED=n for a trace
 	@PYTHONPATH=tests $(BIN)/python -m simulation \

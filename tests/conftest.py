@@ -1,1 +1,18 @@
 """What tests of several folders share lies beside this file, which puts it on the path."""
+
+from __future__ import annotations
+
+import pytest
+
+LONGEST_FIRST = ("simulation", "campaign", "bench", "e2e", "cli", "store", "agent")
+"""Folders whose files take long: begun last, they would keep one worker busy and the others idle."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the order within a folder, and begin with the folders that take longest."""
+    items.sort(key=_place)
+
+
+def _place(item: pytest.Item) -> int:
+    folder = item.path.parent.name
+    return LONGEST_FIRST.index(folder) if folder in LONGEST_FIRST else len(LONGEST_FIRST)
