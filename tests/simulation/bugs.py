@@ -122,14 +122,14 @@ BUGS: dict[str, Bug] = {
         Bug(
             68, a_lease_without_grace, lambda p: p.roaming and p.agents > 1 and p.has("partitions")
         ),
-        Bug(460, a_commit_that_is_guessed, lambda p: p.lost_at_commit > 0.01 and not p.twice),
+        Bug(584, a_commit_that_is_guessed, lambda p: p.lost_at_commit > 0.01 and not p.twice),
         Bug(
             75,
             a_delivery_that_is_delivered_before_it_is_sent,
             lambda p: p.has("receiver_fails") or p.has("servers_crash"),
         ),
         Bug(
-            27,
+            348,
             a_keeper_that_waits_too_long,
             lambda p: p.has("partitions") and p.pauses_s < 5,
         ),
