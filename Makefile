@@ -8,7 +8,7 @@ WEB := web/monitor
 TRAY := examples/job-tray
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system-deps demo test faults simulate check bench bench-peers soak docs web web-test web-check clean
+.PHONY: help setup system-deps demo test faults imports simulate check bench bench-peers soak docs web web-test web-check clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -36,6 +36,10 @@ test: $(READY) system-deps ## all tests
 faults: $(READY) system-deps ## rounds of work under real faults; ROUNDS=50 SEED=1 choose them
 	@PROCESSION_FAULT_ROUNDS=$(or $(ROUNDS),50) PROCESSION_FAULT_SEED=$(or $(SEED),1) \
 		$(BIN)/pytest tests/campaign -n 4 --dist loadfile --no-loadscope-reorder $(ARGS)
+
+imports: $(READY) ## a million rows imported under five kills; ROWS=1000000 SEED=1 choose them
+	@PROCESSION_IMPORT_ROWS=$(or $(ROWS),1000000) PROCESSION_IMPORT_SEED=$(or $(SEED),1) \
+		$(BIN)/pytest tests/jobs/test_killed_imports.py -k five $(ARGS)
 
 simulate: $(READY) ## whole worlds from seeds, in one thread each; SEEDS=1000 FROM=0, or SEED=n for a trace
 	@PYTHONPATH=tests $(BIN)/python -m simulation \

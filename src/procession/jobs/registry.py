@@ -112,7 +112,8 @@ def _catalog() -> Catalog:
 
 
 def _built_in() -> list[JobType]:
-    from procession.jobs import csv_import, draft, echo, fail, sleep
+    from procession.jobs import csv_import, draft, echo, fail, locations, sleep
 
-    known = (echo.echo, sleep.Sleep, fail.Fail, draft.draft, csv_import.CsvImport)
-    return [made(code) for code in known]
+    tried = (echo.echo, sleep.Sleep, fail.Fail, draft.draft)
+    located = (locations.AiLocationImport, locations.AiLocationImprovement)
+    return [made(code) for code in (*tried, csv_import.CsvImport, *located)]

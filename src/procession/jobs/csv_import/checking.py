@@ -65,11 +65,12 @@ class Checker:
             for batch in file.batches(rows_max):
                 if batch.upto <= after and keys is None:
                     continue
-                done = self._check(batch, keys)
+                done = self.check(batch, keys)
                 if batch.upto > after:
                     yield done
 
-    def _check(self, batch: Batch, keys: Keys | None) -> Checked:
+    def check(self, batch: Batch, keys: Keys | None = None) -> Checked:
+        """One batch; `keys` are those of the rows before it."""
         errors = [RowError(fault.line, fault.message) for fault in batch.faults]
         lines = self._at_once(batch)
         values = self._columnwise(batch) if lines is not None else None

@@ -26,6 +26,8 @@ from procession.jobs.targets.target import (
 CHECK_PERCENT = 45.0
 APPLY_PERCENT = 50.0
 ROUNDS_MAX = 50
+REREAD = ("columns", "unique", "encoding", "delimiter")
+"""Edits that mean another check of the whole file."""
 ATTEMPTS_MAX = 3
 TIME_LIMIT_MS = 6 * 3_600_000
 
@@ -129,18 +131,25 @@ class Import:
 
         Corrected cells are judged here; another mapping means another check of the whole file.
         """
+        from procession.jobs.csv_import.reading import Unreadable, how_written
+
         try:
             found = msgspec.convert(edits or {}, Edits, strict=False)
             columns = found.columns or self._wanted.columns
             unique = self._wanted.unique if found.unique is None else found.unique
             check_columns(columns, unique)
             check_cells(columns, found.cells)
-        except ValueError as reason:
+            encoding = self._wanted.encoding if found.encoding is None else found.encoding
+            delimiter = self._wanted.delimiter if found.delimiter is None else found.delimiter
+            self._written = how_written(self._path, encoding, delimiter)
+        except (ValueError, Unreadable) as reason:
             return str(reason), True
-        self._wanted = replace(self._wanted, columns=columns, unique=unique)
+        self._wanted = replace(
+            self._wanted, columns=columns, unique=unique, encoding=encoding, delimiter=delimiter
+        )
         for line, cells in found.cells.items():
             self._cells[line] = self._cells.get(line, {}) | cells
-        return "", found.columns is not None or found.unique is not None
+        return "", any(getattr(found, name) is not None for name in REREAD)
 
     def _apply(self, number: int) -> dict[str, Any]:
         """Raises TargetRefused, TargetAway, RunStopped between two batches."""

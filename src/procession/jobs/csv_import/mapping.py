@@ -21,6 +21,9 @@ Kind = Literal["text", "int", "float", "bool", "date", "enum"]
 Name = Annotated[str, Meta(min_length=1, max_length=NAME_CHARS_MAX)]
 FieldName = Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$")]
 
+Encoding = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{0,40}$")]
+Delimiter = Annotated[str, Meta(max_length=1)]
+
 
 class Column(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """One column of the file and the field it fills.
@@ -74,8 +77,8 @@ class CsvInput(Struct, frozen=True, forbid_unknown_fields=True):
     target: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
     columns: Columns
     unique: Annotated[list[FieldName], Meta(max_length=COLUMNS_MAX)] = []
-    encoding: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{0,40}$")] = ""
-    delimiter: Annotated[str, Meta(max_length=1)] = ""
+    encoding: Encoding = ""
+    delimiter: Delimiter = ""
     header: bool = True
     batch_rows: Annotated[int, Meta(ge=1, le=BATCH_ROWS_MAX)] = BATCH_ROWS
 
@@ -84,7 +87,10 @@ class CsvInput(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Edits(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What a person corrects: another mapping, or cells by line and field."""
+    """What a person corrects: another mapping, how the file is written, cells by line and field."""
+
+    encoding: Encoding | None = None
+    delimiter: Delimiter | None = None
 
     columns: Columns | None = None
     unique: list[FieldName] | None = None

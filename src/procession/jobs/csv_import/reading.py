@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import csv
 import re
 from collections.abc import Iterator, Sequence
 from io import TextIOWrapper
 from itertools import islice
 from pathlib import Path
-from typing import IO, Literal
+from typing import IO
 
 from msgspec import Struct
 
@@ -40,7 +41,7 @@ class LineTooLong(csv.Error):
 
 
 class Written(Struct, frozen=True):
-    """How a file is written. `quote` is empty where cells are never quoted."""
+    """How a file is written."""
 
     encoding: str
     delimiter: str
@@ -73,8 +74,8 @@ def how_written(path: Path, encoding: str = "", delimiter: str = "") -> Written:
     found = encoding or encoding_of(path)
     try:
         codecs.lookup(found)
-        with path.open("rb") as file:
-            text = TextIOWrapper(file, found, errors="replace", newline="").read(DIALECT_CHARS)
+        with path.open(encoding=found, errors="replace", newline="") as file:
+            text = file.read(DIALECT_CHARS)
     except (LookupError, UnicodeError) as reason:
         raise Unreadable(f"the encoding {found!r} cannot be read: {reason}") from None
     if not text.strip():
@@ -108,14 +109,22 @@ def _looks_like(sample: bytes) -> str:
 
     if sample[:2].count(0) == 1 or sample.count(0) > len(sample) // 4:
         return "utf-16-be" if sample[:1] == b"\0" else "utf-16-le"
-    found = charset_normalizer.from_bytes(sample, chunk_size=1_024).best()
-    name = found.encoding if found else "cp1252"
-    for usual in ("cp1252", "latin-1"):
-        try:
-            if sample.decode(usual) == sample.decode(name):
-                return usual
-        except UnicodeDecodeError:
-            continue
+    found = charset_normalizer.from_bytes(sample, chunk_size=1_024)
+    best = found.best()
+    if best is None:
+        return "cp1252"
+    usual = next((one for one in found if one.encoding == "cp1252"), None)
+    # Much is readable in many ways; what most files are wins unless the words say otherwise.
+    if usual and usual.chaos <= best.chaos and usual.coherence >= best.coherence:
+        return "cp1252"
+    return _usual(sample, best.encoding)
+
+
+def _usual(sample: bytes, name: str) -> str:
+    """The usual encoding where it reads the same."""
+    with contextlib.suppress(UnicodeDecodeError):
+        if sample.decode("cp1252") == sample.decode(name):
+            return "cp1252"
     return name
 
 
@@ -132,10 +141,8 @@ def dialect_of(text: str, encoding: str, delimiter: str = "") -> Written:
     if not chosen:
         first = whole.splitlines()[0]
         chosen = max(DELIMITERS, key=first.count)
-    # A quote that is not in the sample may well come later; one that is used otherwise is known.
-    quote = (found.quotechar if found else "") or ('"' if '"' not in whole else "")
-    if found is None or (not found.quotechar and chosen + '"' in whole):
-        quote = '"'
+    # The usual quote even where none is seen: later lines may need it.
+    quote = (found.quotechar if found else "") or '"'
     return Written(encoding, chosen, quote, (found.escapechar if found else "") or "")
 
 
@@ -170,16 +177,14 @@ class CsvFile:
     def __init__(self, path: Path, written: Written, *, header: bool = True) -> None:
         self.bytes_total = path.stat().st_size
         self._binary = path.open("rb")
-        text = TextIOWrapper(self._binary, written.encoding, newline="")
-        self._lines = _Lines(text)
+        self._text = TextIOWrapper(self._binary, written.encoding, newline="")
+        self._lines = _Lines(self._text)
         csv.field_size_limit(CELL_CHARS_MAX)
-        quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if written.quote else csv.QUOTE_NONE
         self._reader = csv.reader(
             self._lines,
             delimiter=written.delimiter,
-            quotechar=written.quote or None,
+            quotechar=written.quote,
             escapechar=written.escape or None,
-            quoting=quoting,
             strict=True,
         )
         self._waiting: list[list[str]] = []
@@ -189,21 +194,23 @@ class CsvFile:
         try:
             self.columns = self._header(header)
         except BaseException:
-            self._binary.close()
+            self._text.close()
             raise
 
     def __enter__(self) -> CsvFile:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._binary.close()
+        self._text.close()
 
     def _header(self, header: bool) -> list[str]:
         """Raises Unreadable."""
         try:
             first = next((row for row in self._reader if row), None)
-        except (csv.Error, UnicodeError) as reason:
+        except csv.Error as reason:
             raise Unreadable(f"the first line cannot be read: {reason}") from None
+        except UnicodeError as reason:
+            raise Unreadable(f"not readable as {self._encoding}: {reason}") from None
         if first is None:
             raise Unreadable("the file is empty")
         if len(first) > HEADER_CELLS_MAX:
