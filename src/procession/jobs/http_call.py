@@ -55,12 +55,14 @@ def post(
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     connection = HTTPConnection(host, port)
     try:
-        connection.sock = _connected(host, port, parts.scheme == "https", connect_s, networks)
+        # Kept here too: the connection lets go of it where the answer ends with its closing.
+        sock = _connected(host, port, parts.scheme == "https", connect_s, networks)
+        connection.sock = sock
         deadline_s = time.monotonic() + answer_s
-        connection.sock.settimeout(answer_s)
+        sock.settimeout(answer_s)
         connection.request("POST", path, body, {"Content-Type": "application/json", **headers})
         response = connection.getresponse()
-        answer = _read(connection.sock, response, deadline_s, answer_bytes_max)
+        answer = _read(sock, response, deadline_s, answer_bytes_max)
         named = {name.lower(): value for name, value in response.getheaders()}
         return Answered(response.status, named, answer)
     except TimeoutError:
