@@ -14,6 +14,7 @@ from bench.bulk_writing import bulk_writing
 from bench.children import BenchFailed
 from bench.claims import claims
 from bench.comparison import reads, submissions
+from bench.csv_rows import csv_rows
 from bench.endtoend import drain, latency
 from bench.floor import floor
 from bench.lists import lists
@@ -40,6 +41,7 @@ PARTS: dict[str, Callable[[Options], Table | Iterator[Table]]] = {
     "lists": lists,
     "claims": claims,
     "streams": streams,
+    "csv-rows": csv_rows,
 }
 
 

@@ -28,13 +28,23 @@ class RowError(Struct, frozen=True, omit_defaults=True):
 
 
 class Checked(Struct, frozen=True):
-    """A batch after its check. `count` is how many rows it had, `upto` how many so far."""
+    """A batch after its check. `count` is how many rows it had, `upto` how many so far.
+
+    `values` are those of the good rows, in the order of `fields`.
+    """
 
     upto: int
     count: int
-    good: Sequence[Row]
+    fields: Sequence[str]
+    values: Sequence[tuple[Any, ...]]
     errors: Sequence[RowError]
     bytes_read: int
+
+    @property
+    def good(self) -> list[Row]:
+        """The good rows as a target takes them; made anew at each call."""
+        fields = self.fields
+        return [dict(zip(fields, row, strict=True)) for row in self.values]
 
 
 class MappingWrong(Exception):
@@ -79,11 +89,9 @@ class Checker:
         assert lines is not None
         if keys is not None:
             lines, values = self._without_equals(lines, values, keys, errors)
-        fields = self._fields
-        good = [dict(zip(fields, row, strict=True)) for row in values]
         errors.sort(key=lambda error: error.line)
         count = len(batch.rows) + len(batch.faults)
-        return Checked(batch.upto, count, good, errors, batch.bytes_read)
+        return Checked(batch.upto, count, self._fields, values, errors, batch.bytes_read)
 
     def _at_once(self, batch: Batch) -> Sequence[int] | None:
         """The lines of a batch that may be checked by column; None when it may not."""

@@ -10,7 +10,7 @@ from typing import Any
 from msgspec import to_builtins
 from msgspec.json import encode
 
-from procession.jobs.csv_import.checking import Cells, Checker, MappingWrong, RowError
+from procession.jobs.csv_import.checking import Cells, Checked, Checker, MappingWrong, RowError
 from procession.jobs.csv_import.mapping import Column, CsvInput, plain
 from procession.jobs.csv_import.reading import CsvFile, Written
 
@@ -53,7 +53,7 @@ def report(
             errors = reason.errors | errors
         if not errors:
             for batch in checker.checked(file, wanted.batch_rows):
-                tally.take(batch.count, batch.good, batch.errors)
+                tally.take(batch)
                 done = batch.bytes_read / max(1, file.bytes_total)
                 progress(done, f"{tally.rows:,} rows checked, {tally.invalid:,} with errors")
         return tally.draft(written, file.columns, errors)
@@ -75,13 +75,13 @@ class Tally:
     def invalid(self) -> int:
         return self.rows - self.valid
 
-    def take(self, count: int, good: Sequence[dict[str, Any]], errors: Sequence[RowError]) -> None:
-        self.rows += count
-        self.valid += len(good)
-        self._errors += errors[: ERRORS_SHOWN_MAX - len(self._errors)]
-        self._by_field.update(error.field or "row" for error in errors)
-        for row in good[: ROWS_SHOWN - len(self._sample)]:
-            shown = list(row.items())[:CELLS_SHOWN]
+    def take(self, batch: Checked) -> None:
+        self.rows += batch.count
+        self.valid += len(batch.values)
+        self._errors += batch.errors[: ERRORS_SHOWN_MAX - len(self._errors)]
+        self._by_field.update(error.field or "row" for error in batch.errors)
+        for row in batch.values[: ROWS_SHOWN - len(self._sample)]:
+            shown = list(zip(batch.fields, row, strict=True))[:CELLS_SHOWN]
             self._sample.append({field: _shown(value) for field, value in shown})
 
     def draft(
