@@ -19,9 +19,7 @@ EVERY_S = 1.0
 LATE_S = 3.0
 """How far behind a deadline the loops may be while some server has been well for so long."""
 CANCEL_S = 4.0
-GENTLE = frozenset(
-    {"receiver_fails", "people_stop_work", "people_try_again", "servers_restart", "messages_slow"}
-)
+GENTLE = frozenset({"receiver_fails", "people_stop_work", "people_try_again", "servers_restart"})
 """Faults by which no run may be lost."""
 OUTAGES = GENTLE | {"servers_crash", "turns_crash", "runs_crash"}
 """Faults by which no run that has begun may be lost, where the server hit is the only one."""
