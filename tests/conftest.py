@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 LONGEST_FIRST = ("simulation", "campaign", "bench", "e2e", "cli", "store", "agent")
-"""Folders whose files take long: begun last, they would keep one worker busy and the others idle."""
+"""Folders whose files take long: begun last, they would keep one worker busy, the others idle."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -41,7 +41,10 @@ def on(act: Callable[[Site], Awaitable[None]]) -> None:
 
 
 async def hire(site: Site, *lanes: str, types: Sequence[str] = ("draft", "echo")) -> None:
-    reports = [PhoneReport(lane, job_types=[JobTerms(name, 2) for name in types]) for lane in lanes or LANES]
+    reports = [
+        PhoneReport(lane, job_types=[JobTerms(name, 2) for name in types])
+        for lane in lanes or LANES
+    ]
     await working.register(site.engine, OPERATOR, Register("w", 1, "1", [], reports))
 
 

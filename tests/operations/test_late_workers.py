@@ -9,7 +9,7 @@ from settable_engine import LEASE_MS, OPERATOR, STRANGER, Site
 from situations import AGENT, PHONE, on, queued
 from written import written
 
-from procession import fleet, operations, reporting, working
+from procession import fleet, operations, reporting
 from procession.caller import Caller
 from procession.core.lifecycle import GRACE_MS
 from procession.core.process import Process
