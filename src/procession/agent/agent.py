@@ -271,6 +271,8 @@ class Agent:
             one.cancel()
 
     async def _tell_drain(self) -> None:
+        if self._registered_ms is None:
+            return
         try:
             message = Drain(self._settings.agent_id, self._registered_ms)
             await self._link.call("drain", message, Any, CALL_TIMEOUT_S)

@@ -46,19 +46,24 @@ class Heartbeats:
         """The main poll, again and again."""
         # Several tries fit between two renewals, so that a server that is down is seen as such.
         pause = Pause(min(PAUSE_S_MAX, self.wait_ms / 1000 / 3))
+        missed = False
         while True:
             begun_s = self._link.now_s()
-            wait_ms = min(self.wait_ms, WAIT_MS_MAX)
+            # After an outage the leases are short of time: an answer that is held costs more of it.
+            wait_ms = 0 if missed else min(self.wait_ms, WAIT_MS_MAX)
             self._ends_s = begun_s + wait_ms / 1000
             try:
                 await self._beat(list(self._holding), wait_ms, self._phones())
                 pause.reset()
+                missed = False
             except Refused as reason:
+                missed = True
                 log.warning("heartbeat refused: %s", reason)
                 if reason.status in FORGOTTEN:
                     await self._register_again()
                 await pause.after(reason)
             except Unreachable as reason:
+                missed = True
                 await pause.after(reason)
             spent_s = self._link.now_s() - begun_s
             await asyncio.sleep(max(0.0, EMPTY_TURN_S_MIN - spent_s))
