@@ -90,7 +90,7 @@ class Judge:
     def reopened(self, process_id: str) -> bool:
         """Whether its log says that a person had it tried again."""
         found = self._ask(
-            "SELECT 1 FROM event WHERE process_id = ? AND (name = 'item_answered'"
+            "SELECT 1 FROM event WHERE process_id = ? AND (data LIKE '%\"decision\":%'"
             " OR (name = 'retrying' AND data LIKE '{\"items\":%')) LIMIT 1",
             process_id,
         )

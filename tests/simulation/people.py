@@ -111,10 +111,11 @@ class Person:
             await self._send(self.random.choice(self.world.orders))
 
     async def _send(self, order: Order) -> None:
+        known = order.process_id
         try:
             submitted = await self.ask(lambda e: operations.submit(e, CALLER, order.request))
         except (Refused, CapabilityRefusal) as refused:
-            if order.process_id:
+            if known:
                 self.world.broken(f"{order.request_id} was accepted, and is refused: {refused!r}")
             return
         if submitted is None:
