@@ -45,10 +45,11 @@ class Column(Struct, frozen=True):
 
 
 def columns(options: Options) -> list[Column]:
+    """All; a quick run takes the few that use everything once."""
     count = COUNT_QUICK if options.quick else COUNT
     phones = [f"phone{number:03d}" for number in range(PHONES)]
     stuck = STUCK_QUICK if options.quick else STUCK
-    return [
+    found = [
         Column(
             "Enqueue one at a time",
             "One caller, each answered after the commit.",
@@ -98,6 +99,7 @@ def columns(options: Options) -> list[Column]:
             heavy=True,
         ),
     ]
+    return [found[1], found[2], found[-1]] if options.quick else found
 
 
 class Field:

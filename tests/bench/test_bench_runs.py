@@ -61,7 +61,7 @@ def test_a_part_that_does_not_exist_is_refused_by_name() -> None:
 
 
 @pytest.mark.timeout(MANY_RUNS_S_MAX + 20)
-def test_without_the_peers_ours_is_measured_in_every_column_and_each_peer_is_named(
+def test_without_the_peers_ours_is_measured_and_each_peer_is_named(
     tmp_path: Path,
 ) -> None:
     file = tmp_path / "bench.json"
@@ -73,7 +73,7 @@ def test_without_the_peers_ours_is_measured_in_every_column_and_each_peer_is_nam
     who, *columns = json.loads(file.read_text())["tables"]
     for peer in ("procrastinate", "pgqueuer", "dbos", "oban", "celery", "dramatiq"):
         assert f"{peer}: not installed" in who["text"]
-    assert len(columns) == 7
+    assert len(columns) == 3
     for column in columns:
         assert column["rows"][0]["name"] == "ledger alone"
         assert all(min(row["values"]) > 0 for row in column["rows"]), column
