@@ -7,11 +7,13 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from simulation.bugs import Bug
 
 PROGRESS_S = 10.0
-
-Prepare = Callable[[], None]
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -29,41 +31,37 @@ def main(arguments: Sequence[str]) -> int:
     from simulation.regressions import FOUND
 
     bug = BUGS[given.bug] if given.bug else None
-    plant = bug.plant if bug else _nothing
     if given.seed is not None:
-        return show(given.seed, plant)
+        return show(given.seed, bug)
     if bug:
-        return search(bug.seeds(), plant)
+        return search(bug)
     if given.regressions:
         return campaign(list(FOUND), given.jobs)
     return campaign(range(given.first, given.first + given.seeds), given.jobs)
 
 
-def _nothing() -> None:
-    """No bug is planted."""
-
-
-def show(seed: int, plant: Prepare) -> int:
+def show(seed: int, bug: Bug | None) -> int:
     """Print the trace of one seed."""
     from simulation.runner import run_seeds
 
-    (outcome,) = run_seeds([seed], 1, plant)
+    planted = (bug.plant, bug.plan) if bug else ()
+    (outcome,) = run_seeds([seed], 1, *planted)
     print(*outcome.trace, sep="\n")
     print(outcome.plan)
     print(f"seed {seed}: {outcome.digest}, {len(outcome.broken)} broken")
     return int(bool(outcome.broken))
 
 
-def search(seeds: Sequence[int], plant: Prepare) -> int:
-    """Run until one finds something."""
+def search(bug: Bug) -> int:
+    """Run worlds with a bug until one finds it."""
     from simulation.runner import run_seeds
 
-    for tried, seed in enumerate(seeds, 1):
-        (outcome,) = run_seeds([seed], 1, plant)
+    for tried, seed in enumerate(bug.seeds(), 1):
+        (outcome,) = run_seeds([seed], 1, bug.plant, bug.plan)
         if outcome.broken:
             print(f"found by seed {seed}, {tried} worlds: {outcome.broken[0]}")
             return 1
-    print(f"not found in {len(seeds)} worlds")
+    print(f"not found in {len(bug.seeds())} worlds")
     return 0
 
 

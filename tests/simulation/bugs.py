@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from procession import working
@@ -16,29 +16,31 @@ from procession.webhooks.visit import Visitor
 from simulation.database import Writer
 from simulation.plan import Plan, plan_of
 
-SEEDS_EACH = 150
-LOOKED_AT = 20_000
+SEEDS_MAX = 150
+BUSY = {"chaos_s": 16.0, "requests": 12, "people": 3, "pauses_s": 1.0, "lease_ms": 3_000}
+"""Much at once, so that what is rare happens sooner."""
+CROWD = BUSY | {"agents": 3, "phones": 2}
+CALM = {"pauses_s": 4.0, "patient": True}
 
 
 class Bug(NamedTuple):
-    """`plant` puts it in, for good: in a process that ends; `wants` says where it can show.
+    """`plant` puts it in for good: in a process that ends. `faults` and `world`: where it shows.
 
     `seed` is one that found it: looked at first, though another may find it by now.
     """
 
     seed: int
     plant: Callable[[], None]
-    wants: Callable[[Plan], bool]
+    faults: frozenset[str]
+    world: Mapping[str, Any]
 
     def seeds(self) -> Sequence[int]:
-        """The first seeds whose worlds can show it."""
-        found = [self.seed]
-        for seed in range(LOOKED_AT):
-            if self.wants(plan_of(seed)):
-                found.append(seed)
-            if len(found) == SEEDS_EACH:
-                break
-        return found
+        """Where to look, in order."""
+        return [self.seed, *(seed for seed in range(SEEDS_MAX) if seed != self.seed)]
+
+    def plan(self, seed: int) -> Plan:
+        """The world of a seed, with what the bug needs to show."""
+        return plan_of(seed, self.faults, self.world)
 
 
 def a_fence_that_ignores_the_attempt() -> None:
@@ -111,35 +113,21 @@ def a_drain_that_binds_every_life() -> None:
     working.drain = drain  # type: ignore[assignment]
 
 
+def _bug(seed: int, plant: Callable[[], None], *faults: str, **world: Any) -> Bug:
+    return Bug(seed, plant, frozenset(faults), world)
+
+
 BUGS: dict[str, Bug] = {
     bug.plant.__name__: bug
     for bug in (
-        Bug(
-            707,
-            a_fence_that_ignores_the_attempt,
-            lambda p: p.has("partitions") and p.agents > 1 and p.lease_ms < 6_000 and p.chaos_s > 6,
-        ),
-        Bug(
-            68, a_lease_without_grace, lambda p: p.roaming and p.agents > 1 and p.has("partitions")
-        ),
-        Bug(584, a_commit_that_is_guessed, lambda p: p.lost_at_commit > 0.01 and not p.twice),
-        Bug(
-            75,
-            a_delivery_that_is_delivered_before_it_is_sent,
-            lambda p: p.has("receiver_fails") or p.has("servers_crash"),
-        ),
-        Bug(
-            348,
-            a_keeper_that_waits_too_long,
-            lambda p: p.has("partitions") and p.pauses_s < 5,
-        ),
-        Bug(2, a_clock_that_is_the_servers_own, lambda p: p.shared and p.has("clocks_wrong")),
-        Bug(82, a_start_nobody_waits_for, lambda p: p.has("agents_crash") and p.pauses_s < 5),
-        Bug(34, a_cancel_that_is_never_forced, lambda p: p.has("people_stop_work")),
-        Bug(
-            1166,
-            a_drain_that_binds_every_life,
-            lambda p: p.has("agents_drain") and p.has("servers_freeze"),
-        ),
+        _bug(20, a_fence_that_ignores_the_attempt, "partitions", "agents_freeze", **CROWD),
+        _bug(0, a_lease_without_grace, "partitions", **CROWD, roaming=True),
+        _bug(2, a_commit_that_is_guessed, "turns_lost", **BUSY, shared=True, lost_at_commit=0.05),
+        _bug(0, a_delivery_that_is_delivered_before_it_is_sent, "receiver_fails", **BUSY),
+        _bug(3, a_keeper_that_waits_too_long, "partitions", **CROWD),
+        _bug(0, a_clock_that_is_the_servers_own, "clocks_wrong", **BUSY, shared=True, servers=3),
+        _bug(0, a_start_nobody_waits_for, "agents_crash", **CROWD),
+        _bug(2, a_cancel_that_is_never_forced, "people_stop_work", **CROWD | CALM),
+        _bug(0, a_drain_that_binds_every_life, "agents_drain", **CROWD, slow=0.3),
     )
 }

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from random import Random
+from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from procession.agent.fence import Policy
 
@@ -74,11 +77,16 @@ class Plan(Struct, kw_only=True):
         return fault in self.faults
 
 
-def plan_of(seed: int) -> Plan:
-    """Every seed is another world; one in eight is calm."""
+def plan_of(
+    seed: int, more: frozenset[str] = frozenset(), world: Mapping[str, Any] | None = None
+) -> Plan:
+    """Every seed is another world; one in eight is calm.
+
+    `more` are faults it has besides, `world` values of its plan that are given, not drawn.
+    """
     random = Random(f"plan {seed}")
     few = random.choice((0.0, 0.1, 0.25, 0.5)) if random.random() > 1 / 8 else 0.0
-    faults = frozenset(fault for fault in FAULTS if random.random() < few)
+    faults = frozenset(fault for fault in FAULTS if random.random() < few) | more
     shared = random.random() < 0.6
     plan = Plan(
         seed=seed,
@@ -99,7 +107,8 @@ def plan_of(seed: int) -> Plan:
         turn_s=random.choice((0.0005, 0.003, 0.03)),
         pauses_s=random.choice((1.0, 2.0, 5.0)),
     )
-    return _with_rates(plan, random)
+    given = world or {}
+    return replace(_with_rates(replace(plan, **given), random), **given)
 
 
 def _with_rates(plan: Plan, random: Random) -> Plan:

@@ -8,4 +8,6 @@ FOUND: dict[int, str] = {
     98: "an agent that was stopped with a claim began its run after the lease was over",
     1166: "a drain that came late made the agent's next life idle for ever",
     2208: "the sender looked in circles for callbacks that another server had in hand",
+    11972: "the drain of an agent that had never registered bound its next life",
+    12607: "after an outage the first heartbeat was held while a short lease ran out",
 }

@@ -11,16 +11,21 @@ from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
+from simulation.plan import Plan, plan_of
 from simulation.world import Outcome, live
 
 SEEDS_EACH = 20
 READ_BYTES = 1 << 20
 
 Prepare = Callable[[], None]
+Planning = Callable[[int], Plan]
 
 
 def run_seeds(
-    seeds: Sequence[int], jobs: int, prepare: Prepare = lambda: None
+    seeds: Sequence[int],
+    jobs: int,
+    prepare: Prepare = lambda: None,
+    planned: Planning = plan_of,
 ) -> Iterator[Outcome]:
     """The outcome of every seed, as they come; `prepare` is called in each process first."""
     waiting = [seeds[start : start + SEEDS_EACH] for start in range(0, len(seeds), SEEDS_EACH)]
@@ -29,7 +34,7 @@ def run_seeds(
     children: dict[int, int] = {}
     while waiting or heard:
         while waiting and len(heard) < jobs:
-            pid, fd = _fork(waiting.pop(), prepare)
+            pid, fd = _fork(waiting.pop(), prepare, planned)
             heard[fd], children[fd] = bytearray(), pid
         for fd in select.select(list(heard), [], [])[0]:
             data = os.read(fd, READ_BYTES)
@@ -46,7 +51,7 @@ def run_seeds(
                     raise ChildProcessError(f"a process of the simulation ended with {status}")
 
 
-def _fork(seeds: Sequence[int], prepare: Prepare) -> tuple[int, int]:
+def _fork(seeds: Sequence[int], prepare: Prepare, planned: Planning) -> tuple[int, int]:
     ours, theirs = os.pipe()
     pid = os.fork()
     if pid:
@@ -59,7 +64,7 @@ def _fork(seeds: Sequence[int], prepare: Prepare) -> tuple[int, int]:
         prepare()
         with os.fdopen(theirs, "wb") as out:
             for seed in seeds:
-                out.write(msgspec.json.encode(live(seed)) + b"\n")
+                out.write(msgspec.json.encode(live(planned(seed))) + b"\n")
                 out.flush()
     except BaseException:
         traceback.print_exc()

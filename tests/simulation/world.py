@@ -29,7 +29,7 @@ from simulation.keeper import SimulatedNursery
 from simulation.network import Network, Place
 from simulation.people import Operator, Order, Person
 from simulation.phones import Phone, SimulatedAdb
-from simulation.plan import Plan, plan_of
+from simulation.plan import Plan
 from simulation.receiver import Receiver
 from simulation.server import Server
 from simulation.timeline import RunsInCircles, Timeline
@@ -234,13 +234,13 @@ def _seams() -> Iterator[None]:
         yield
 
 
-def live(seed: int, plan: Plan | None = None) -> Outcome:
-    """The whole life of a seed's world.
+def live(plan: Plan) -> Outcome:
+    """The whole life of a world.
 
     What was left half done in it stays so: call it in a process that ends with `os._exit`.
     """
     with tempfile.TemporaryDirectory(dir=MEMORY) as folder, _seams():
-        world = World(plan or plan_of(seed), Path(folder))
+        world = World(plan, Path(folder))
         _current.append(world)
         world.live()
         _current.clear()
