@@ -129,6 +129,19 @@ def test_a_draft_frees_its_lane_and_waits_until_a_person_has_decided() -> None:
     on(act)
 
 
+def test_a_draft_told_twice_is_one_draft() -> None:
+    async def act(site: Site) -> None:
+        await hire(site, LANES[0])
+        process, run = await at_review(site)
+        before = await operations.find(site.engine, OPERATOR, process.process_id)
+        assert await end(site, run, "waiting", result=Raw(b'{"rows":9}'))
+        after = await operations.find(site.engine, OPERATOR, process.process_id)
+        assert after.version == before.version
+        assert await starting.draft_of(site.engine, after) == {"rows": 2}
+
+    on(act)
+
+
 def test_a_review_is_no_further_try_and_decisions_come_in_their_order() -> None:
     async def act(site: Site) -> None:
         await hire(site, LANES[0])

@@ -118,11 +118,7 @@ def finish(
     accepted). A held item that had ended already only gives its phone free.
     """
     if item.state not in ITEM_ACTIVE:
-        if item.lease_ms is not None:
-            return Change(process, (free(item, now_ms),), (), LeaseLost())
-        if item.state is outcome:
-            return Change(process)
-        raise LeaseLost
+        return _ended_before(process, item, outcome, now_ms)
     if outcome is ItemState.CANCELLED and item.order == "none":
         return interrupt(process, item, chance=chance, now_ms=now_ms, why="the agent stopped it")
     if outcome is ItemState.FAILED and retry and _may_retry(process, item):
@@ -138,6 +134,15 @@ def finish(
     )
     name = f"item_{outcome.value}"
     return settle(process, _told(process, error), [(item, after)], _news(name, after), now_ms)
+
+
+def _ended_before(process: Process, item: Item, outcome: ItemState, now_ms: int) -> Change:
+    """The end of a run whose item is active no more: it gives its phone free, or came twice."""
+    if item.lease_ms is not None:
+        return Change(process, (free(item, now_ms),), (), LeaseLost())
+    if item.state is outcome:
+        return Change(process)
+    raise LeaseLost
 
 
 def interrupt(process: Process, item: Item, *, chance: float, now_ms: int, why: str) -> Change:
@@ -168,13 +173,11 @@ def interrupt(process: Process, item: Item, *, chance: float, now_ms: int, why: 
 def ask(process: Process, item: Item, *, draft: Raw, now_ms: int) -> Change:
     """The run has ended with a draft that a person must see; its lane is free.
 
-    Raises LeaseLost when the item has ended otherwise meanwhile. One that was told to stop is
-    cancelled: nobody wants the draft any more.
+    Raises LeaseLost as `finish` does. One that was told to stop is cancelled: nobody wants the
+    draft any more.
     """
     if item.state not in ITEM_ACTIVE:
-        if item.lease_ms is not None:
-            return Change(process, (free(item, now_ms),), (), LeaseLost())
-        raise LeaseLost
+        return _ended_before(process, item, ItemState.WAITING, now_ms)
     asked = replace(item, lease_ms=None, due_ms=None, error=None)
     if process.standing.cancel is not None or item.order != "none":
         after = replace(asked, state=ItemState.CANCELLED, finished_ms=now_ms)

@@ -25,9 +25,6 @@ class Misbehaving:
     attempts_max: ClassVar[int] = 1
     time_limit_ms: ClassVar[int] = 600_000
 
-    def run(self, job: Job) -> Any:
-        raise NotImplementedError
-
 
 def note(job: Job, word: str, pid: int) -> None:
     """Write a process id where the test asked for it."""
