@@ -106,6 +106,39 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
             " SQLite file, and no uploads on PostgreSQL."
         ),
     ] = ""
+    files_url: Annotated[
+        str,
+        Meta(
+            description="Where files of tasks are kept: a folder the same for all servers, or"
+            " `s3://bucket/prefix?endpoint=https://host&region=name`; empty: beside the SQLite"
+            " file, and no files on PostgreSQL."
+        ),
+    ] = ""
+    files_key_id: Annotated[
+        str, Meta(description="Access key of the bucket; empty: `AWS_ACCESS_KEY_ID` and the like.")
+    ] = ""
+    files_key_secret: Annotated[str, Meta(description="Secret of that access key.")] = ""
+    file_bytes_max: Annotated[
+        int, Meta(ge=1_024, le=5_368_709_120, description="Largest file of a task.")
+    ] = 26_214_400
+    file_secret: Annotated[
+        str,
+        Meta(description="Signs links to files; 32 characters or more; else one is made and kept."),
+    ] = ""
+    nats_url: Annotated[
+        str,
+        Meta(description="NATS server with JetStream for sinks, `nats://host:4222`; empty: none."),
+    ] = ""
+    smtp_url: Annotated[
+        str,
+        Meta(
+            description="Mail server: `smtps://user:password@host`, `smtp+starttls://…`, or"
+            " `smtp://host` without a password; empty: no mail is sent."
+        ),
+    ] = ""
+    mail_from: Annotated[
+        str, Meta(description="Sender of mail: `forms@example.com` or `Name <forms@example.com>`.")
+    ] = ""
     retention_days: Annotated[
         float, Meta(gt=0, le=36_500, description="How long finished processes are kept.")
     ] = 30.0
@@ -124,6 +157,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("bootstrap_token must have at least 32 characters")
         if self.session_secret and len(self.session_secret) < 32:
             raise ValueError("session_secret must have at least 32 characters")
+        if self.file_secret and len(self.file_secret) < 32:
+            raise ValueError("file_secret must have at least 32 characters")
         _checked("cors_origins", parse_origins, self.cors_origins)
         _checked("callback_retries", parse_schedule, self.callback_retries)
         _checked("callback_allow", parse_networks, self.callback_allow)

@@ -19,7 +19,17 @@ from procession.commands.options import (
 from procession.commands.outcome import CommandFailed, UsageWrong, say, say_json
 from procession.settings import SettingInvalid, Settings, read_settings
 
-SECRET = frozenset({"bootstrap_token", "callback_secrets", "session_secret"})
+SECRET = frozenset(
+    {
+        "bootstrap_token",
+        "callback_secrets",
+        "session_secret",
+        "file_secret",
+        "files_key_secret",
+        "nats_url",
+        "smtp_url",
+    }
+)
 PARAMETERS = setting_parameters(Settings)
 
 Ready = Callable[[str, str | None], None]

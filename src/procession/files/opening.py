@@ -1,0 +1,23 @@
+"""The store of files a setting names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from procession.files.disk import DiskFiles
+from procession.files.s3 import S3Files, parse_bucket
+from procession.files.store import FilesOff, FileStore
+from procession.opening import SQLITE
+from procession.settings import Settings
+
+
+def open_files(settings: Settings) -> FileStore:
+    """Where `files_url` says, else beside the SQLite file. Raises FilesOff where there is none."""
+    url = settings.files_url
+    if url.startswith("s3://"):
+        return S3Files(parse_bucket(url, settings.files_key_id, settings.files_key_secret))
+    if url:
+        return DiskFiles(Path(url.removeprefix("file://")))
+    if settings.database.startswith(SQLITE) and ":memory:" not in settings.database:
+        return DiskFiles(Path(settings.database.removeprefix(SQLITE) + ".files"))
+    raise FilesOff
