@@ -7,6 +7,7 @@ from typing import Any
 
 from msgspec import Raw, Struct
 from msgspec.json import encode
+from msgspec.structs import replace
 
 from procession import operations
 from procession.caller import Caller
@@ -96,7 +97,7 @@ async def cancel_content(
         change = stopping.cancel(
             process, items, strategy="hard", reason=reason, force_after_ms=0, now_ms=now_ms
         )
-        return Change(change.process, change.items, change.events, item.state)
+        return replace(change, answer=item.state)
 
     change = await engine.ledger.change(
         process.process_id, decide, (item_id_of(process.process_id, 0),)

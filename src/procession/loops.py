@@ -28,6 +28,10 @@ RECORD = (
     "delete_notes",
     "delete_deliveries",
     "delete_events",
+    "delete_tasks",
+    "delete_links",
+    "delete_metadata",
+    "delete_tracked",
     "delete_processes",
 )
 """What a process leaves besides its items, the process last."""

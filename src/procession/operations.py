@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from msgspec import Raw, Struct
+from msgspec.structs import replace
 
 from procession.caller import Caller
 from procession.capabilities import registry
 from procession.capabilities.capability import Capability
 from procession.capabilities.errors import CapabilityRefusal
-from procession.core import lifecycle, stopping
+from procession.core import lifecycle, reported, stopping
 from procession.core.errors import NotFound, Refused
 from procession.core.process import EMPTY, Change, Item, Process, Request, item_id_of
 from procession.core.retry import LOST_MAX
@@ -291,7 +292,7 @@ async def cancel(
         idle = [item for item in now.values() if item.state is ItemState.CANCELLED]
         active = [item for item in now.values() if item.state in ITEM_ACTIVE]
         answer = Cancelled(change.process, ignored, [i.item_id for i in idle], active, False)
-        return Change(change.process, change.items, change.events, answer)
+        return replace(change, answer=answer)
 
     change = await engine.ledger.change(process_id, decide, item_ids=None)
     cancelled: Cancelled = change.answer
@@ -320,7 +321,8 @@ async def retry(engine: Engine, caller: Caller, process_id: str) -> Process:
     """Try again what failed. Raises NotFound, WrongState, StillHeld, Overloaded."""
 
     def decide(process: Process, items: Sequence[Item], now_ms: int) -> Change:
-        return lifecycle.retry(_owned(process, caller), items, now_ms)
+        again = reported.retry if process.request.silent_ms_max else lifecycle.retry
+        return again(_owned(process, caller), items, now_ms)
 
     return (await engine.ledger.change(process_id, decide, item_ids=None)).process
 

@@ -38,6 +38,8 @@ class DeliveryRead(NamedTuple):
     due_ms: int | None
     emitted_ms: int
     tries: str
+    sink: int
+    """0: the callback; else which of the process's sinks."""
 
 
 class StoredOutbox:
@@ -58,7 +60,7 @@ class StoredOutbox:
         return [await self._delivery(row, origin) for row in found]
 
     async def _delivery(self, row: Row, origin: str) -> Delivery:
-        delivery_id, attempt, due_ms, milestone, at_ms = row[12:]
+        delivery_id, attempt, due_ms, milestone, at_ms, _sink = row[12:]
         process = process_of(row)
         seen = Sight(process, [], None)
         if process.count(ItemState.COMPLETED):

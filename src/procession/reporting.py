@@ -151,6 +151,7 @@ def _then(first: Change, second: Change) -> Change:
         first.events + second.events,
         second.answer,
         first.notes + second.notes,
+        first.tasks + second.tasks,
     )
 
 

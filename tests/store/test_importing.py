@@ -57,7 +57,7 @@ def test_every_table_of_the_schema_is_moved_or_is_the_databases_own(old: Path) -
     found = source._db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
     names = {name for (name,) in found if not name.startswith("sqlite_")}
     source.close()
-    shadows = {name for name in names if "search" in name}
+    shadows = {name for name in names if "_text" in name}
     assert tables | DATABASES_OWN | shadows == names | DATABASES_OWN
     assert not tables & DATABASES_OWN
 

@@ -13,7 +13,16 @@ from msgspec.structs import replace
 
 from procession.core import retry as retrying
 from procession.core.errors import LeaseLost, WrongState
-from procession.core.process import EMPTY, Change, Error, Item, Note, Process, Standing
+from procession.core.process import (
+    EMPTY,
+    QUEUE_PEOPLE,
+    Change,
+    Error,
+    Item,
+    Note,
+    Process,
+    Standing,
+)
 from procession.core.settle import settle
 from procession.core.states import ITEM_ACTIVE, ITEM_FINAL, RETRIABLE, ItemState
 
@@ -212,6 +221,15 @@ def answer(process: Process, item: Item, *, decision: str, now_ms: int) -> Chang
     else:
         after = replace(item, state=ItemState.FAILED, finished_ms=now_ms)
     news = ("item_answered", {"item_id": item.item_id, "decision": decision})
+    return settle(process, process.standing, [(item, after)], news, now_ms)
+
+
+def fulfil(process: Process, item: Item, *, data: Raw, now_ms: int) -> Change:
+    """A person did what was asked; `data` is their answer. Raises WrongState."""
+    if item.state is not ItemState.WAITING or item.queue != QUEUE_PEOPLE:
+        raise WrongState(f"item is {item.state}, not waiting for a person's answer")
+    after = replace(item, state=ItemState.COMPLETED, finished_ms=now_ms, result=data)
+    news = _news("item_completed", after)
     return settle(process, process.standing, [(item, after)], news, now_ms)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from uuid import UUID, uuid5
 
 from msgspec import Raw, Struct
 
@@ -19,6 +20,10 @@ _LAST_GROUP = 24
 _LAST_GROUP_MAX = 16**12
 RUN_STEP = "run"
 """The one step of a process that is a capability request."""
+QUEUE_REPORTED = "reported"
+"""Of items that no agent claims: an outside system reports on them."""
+QUEUE_PEOPLE = "people"
+"""Of items that a person is asked for from the beginning."""
 
 Tally = Mapping[str, Mapping[ItemState, int]]
 """Items per step and state; zero counts are left out."""
@@ -41,6 +46,16 @@ class CancelOrder(Struct, frozen=True, array_like=True):
     forced_ms: int | None = None
 
 
+class Sink(Struct, frozen=True, array_like=True, gc=False):
+    """Where milestones go besides the callback; `url` has the scheme http(s), nats or mailto."""
+
+    url: str
+    origin: str
+    """What stands for its host: deliveries to one origin are sent one at a time."""
+    milestones: tuple[str, ...]
+    secret: str = ""
+
+
 class Request(Struct, frozen=True, omit_defaults=True, gc=False):
     """What was asked for; never changes. Raw fields are the caller's own JSON."""
 
@@ -59,6 +74,13 @@ class Request(Struct, frozen=True, omit_defaults=True, gc=False):
     time_limit_ms: int = 0
     on_interrupted: str = "fail"
     queue_limit_ms: int = 0
+    silent_ms_max: int = 0
+    """Its steps are reported from outside, and it fails after so long without a word."""
+    excused: tuple[str, ...] = ()
+    """Steps whose failure does not fail the process."""
+    expires_ms: int | None = None
+    """When what waits for a person from the beginning waits no longer."""
+    sinks: tuple[Sink, ...] = ()
 
 
 class Standing(Struct, frozen=True, array_like=True, gc=False):
@@ -168,6 +190,26 @@ class Event(Struct, frozen=True, gc=False):
     milestone: bool = False
 
 
+class Task(Struct, frozen=True, gc=False):
+    """An item began or ceased to wait for a person; `state` is pending, or how it ended.
+
+    `outcome` is JSON: what the person decided, or why it ended otherwise.
+    """
+
+    item: Item
+    kind: str
+    """What is asked: `form` (fill it in), `review` (a draft), `interruption` (try again?)."""
+    state: str
+    at_ms: int
+    outcome: Raw = EMPTY
+
+    @property
+    def task_id(self) -> str:
+        """Of one that the caller gave no id: the same for every look at the same wait."""
+        name = f"task/{self.item.attempt}/{self.item.lost}"
+        return str(uuid5(UUID(self.item.item_id), name))
+
+
 class Note(Struct, frozen=True, gc=False):
     """What an item's runs leave for later ones and for people; `body` is JSON.
 
@@ -189,6 +231,7 @@ class Change(Struct, frozen=True, gc=False):
     events: tuple[Event, ...] = ()
     answer: Any = None
     notes: tuple[Note, ...] = ()
+    tasks: tuple[Task, ...] = ()
 
 
 def item_id_of(process_id: str, position: int) -> str:

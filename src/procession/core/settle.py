@@ -5,17 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from msgspec import Raw
+from msgspec import Raw, Struct
 from msgspec.json import encode
 from msgspec.structs import replace
 
-from procession.core.process import EMPTY, Change, Error, Event, Item, Process, Standing, Tally
+from procession.core.asking import asked
+from procession.core.process import (
+    EMPTY,
+    QUEUE_REPORTED,
+    Change,
+    Error,
+    Event,
+    Item,
+    Process,
+    Standing,
+    Tally,
+)
 from procession.core.states import (
     FINAL,
     ITEM_ACTIVE,
     ITEM_MOVES,
     MILESTONES,
     MOVES,
+    REPORTED_MOVES,
     ItemState,
     State,
 )
@@ -25,6 +37,14 @@ QUEUED_MS_MAX = 7 * 86_400_000
 CANCEL_BOUND_MS = 4_000
 """From the order to kill until the process is ended without the agent's word."""
 _REOPENING = frozenset({State.PARTIAL, State.FAILED})
+
+
+class Verdict(Struct, frozen=True):
+    """What an outside system says of a process all of whose steps have ended."""
+
+    result: Raw = EMPTY
+    error: Error | None = None
+    """None: it completed, whatever steps were left out or excused."""
 
 
 def summed(tally: Tally, cancelling: bool) -> State:
@@ -78,7 +98,9 @@ def moved(tally: Tally, moves: Iterable[tuple[Item | None, Item]]) -> Tally:
         if before is not None:
             if before.state is after.state:
                 continue
-            assert after.state in ITEM_MOVES[before.state], (before.state, after.state)
+            assert after.state in ITEM_MOVES[before.state] or (
+                after.queue == QUEUE_REPORTED and after.state in REPORTED_MOVES[before.state]
+            ), (before.state, after.state)
             left = counts[before.state] - 1
             if left:
                 counts[before.state] = left
@@ -94,6 +116,8 @@ def settle(
     moves: Iterable[tuple[Item | None, Item]],
     news: tuple[str, Mapping[str, Any]],
     now_ms: int,
+    *,
+    verdict: Verdict | None = None,
 ) -> Change:
     """Give `before` its next state, version, deadline and event, from edited items and standing.
 
@@ -104,13 +128,16 @@ def settle(
     pairs = tuple(moves)
     tally = moved(standing.tally, pairs) if pairs else standing.tally
     state, was = summed(tally, standing.cancel is not None), before.standing.state
+    if verdict is not None and verdict.error is None:
+        assert state in FINAL, state
+        state = State.COMPLETED
     name, data = news
     milestone = None
     if state is not was or before.version == 0:
         assert before.version == 0 or state in MOVES[was], (was, state)
         milestone = _milestone(was, state)
         reached = replace(standing, state=state, tally=tally, updated_ms=now_ms)
-        standing = _reached(reached, pairs, now_ms)
+        standing = _reached(reached, pairs, now_ms, verdict)
     else:
         standing = replace(standing, tally=tally, updated_ms=now_ms)
     version = before.version + 1
@@ -120,7 +147,8 @@ def settle(
     event = Event(
         before.process_id, version, milestone or name, now_ms, data, standing, milestone is not None
     )
-    return Change(process, tuple([after for _, after in pairs]), (event,))
+    after_all = tuple([after for _, after in pairs])
+    return Change(process, after_all, (event,), tasks=asked(standing, pairs, event))
 
 
 def _milestone(was: State, state: State) -> str | None:
@@ -132,7 +160,10 @@ def _milestone(was: State, state: State) -> str | None:
 
 
 def _reached(
-    standing: Standing, pairs: tuple[tuple[Item | None, Item], ...], now_ms: int
+    standing: Standing,
+    pairs: tuple[tuple[Item | None, Item], ...],
+    now_ms: int,
+    verdict: Verdict | None,
 ) -> Standing:
     """Set the time, error and result that go with a state just reached."""
     match standing.state:
@@ -145,18 +176,24 @@ def _reached(
         case State.RETRYING:
             return replace(standing, retrying_ms=now_ms)
         case State.COMPLETED | State.PARTIAL | State.FAILED | State.CANCELLED:
-            return _finished(standing, pairs, now_ms)
+            return _finished(standing, pairs, now_ms, verdict)
     return standing
 
 
 def _finished(
-    standing: Standing, pairs: tuple[tuple[Item | None, Item], ...], now_ms: int
+    standing: Standing,
+    pairs: tuple[tuple[Item | None, Item], ...],
+    now_ms: int,
+    verdict: Verdict | None,
 ) -> Standing:
     totals = item_counts(standing.tally)
     last = pairs[-1][1] if pairs else None
-    result = last.result if last and totals["items_total"] == 1 else Raw(encode(totals))
     percent = 100.0 if standing.state is State.COMPLETED else standing.percent
-    error = _error(standing, last, totals)
+    if verdict is not None:
+        result, error = verdict.result, verdict.error
+    else:
+        result = last.result if last and totals["items_total"] == 1 else Raw(encode(totals))
+        error = _error(standing, last, totals)
     return replace(standing, finished_ms=now_ms, result=result, percent=percent, error=error)
 
 
@@ -188,7 +225,9 @@ def item_counts(tally: Tally) -> dict[str, int]:
 
 def _due_ms(before: Process, standing: Standing, now_ms: int) -> int | None:
     """The deadline of the state: kept while the state stays, except that a cancel sets its own."""
-    state = standing.state
+    state, silent_ms_max = standing.state, before.request.silent_ms_max
+    if silent_ms_max and state not in FINAL:
+        return now_ms + silent_ms_max
     if state in FINAL or (state is State.RUNNING and _is_active(standing.tally)):
         return None
     if state is State.CANCELLING:
@@ -196,7 +235,7 @@ def _due_ms(before: Process, standing: Standing, now_ms: int) -> int | None:
     if state is before.standing.state and before.due_ms is not None:
         return before.due_ms
     if state is State.WAITING:
-        return now_ms + WAITING_MS_MAX
+        return before.request.expires_ms or now_ms + WAITING_MS_MAX
     return now_ms + (before.request.queue_limit_ms or QUEUED_MS_MAX)
 
 
@@ -213,4 +252,4 @@ def _cancel_due_ms(standing: Standing) -> int | None:
     return order.force_at_ms
 
 
-__all__ = ["CANCEL_BOUND_MS", "EMPTY", "item_counts", "moved", "settle", "summed"]
+__all__ = ["CANCEL_BOUND_MS", "EMPTY", "Verdict", "item_counts", "moved", "settle", "summed"]

@@ -45,12 +45,15 @@ ITEM_IDLE = frozenset(
 )
 
 MOVES: Mapping[State, frozenset[State]] = {
-    State.ACCEPTED: frozenset({State.QUEUED, State.CANCELLING, State.CANCELLED, State.FAILED}),
+    State.ACCEPTED: frozenset(
+        {State.QUEUED, State.WAITING, State.CANCELLING, State.CANCELLED, State.FAILED}
+    ),
     State.QUEUED: frozenset(
         {
             State.RUNNING,
             State.WAITING,
             State.CANCELLING,
+            State.COMPLETED,
             State.CANCELLED,
             State.FAILED,
         }
@@ -126,6 +129,16 @@ ITEM_MOVES: Mapping[ItemState, frozenset[ItemState]] = {
     ItemState.FAILED: frozenset({ItemState.QUEUED, ItemState.RETRYING}),
     ItemState.CANCELLED: frozenset(),
 }
+
+REPORTED_MOVES: Mapping[ItemState, frozenset[ItemState]] = {
+    ItemState.QUEUED: frozenset({ItemState.RUNNING, ItemState.WAITING, *ITEM_FINAL}),
+    ItemState.RUNNING: ITEM_FINAL,
+    ItemState.WAITING: ITEM_FINAL,
+    ItemState.COMPLETED: frozenset(),
+    ItemState.FAILED: frozenset({ItemState.QUEUED}),
+    ItemState.CANCELLED: frozenset({ItemState.QUEUED}),
+}
+"""Of a step that an outside system reports on: it claims nothing and starts what it likes."""
 
 MILESTONES: Mapping[State, str] = {
     State.ACCEPTED: "accepted",

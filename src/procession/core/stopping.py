@@ -67,7 +67,12 @@ def cancel_at_once(process: Process, items: Sequence[Item], *, reason: str, now_
         return asked
     ended = _give_up(asked.process, active, now_ms)
     left = {item.item_id: item for item in (*asked.items, *ended.items)}
-    return replace(ended, items=tuple(left.values()), events=asked.events + ended.events)
+    return replace(
+        ended,
+        items=tuple(left.values()),
+        events=asked.events + ended.events,
+        tasks=asked.tasks + ended.tasks,
+    )
 
 
 def _stricter(earlier: CancelOrder, strategy: str, force_after_ms: int, now_ms: int) -> bool:
@@ -80,7 +85,8 @@ def _stricter(earlier: CancelOrder, strategy: str, force_after_ms: int, now_ms: 
 
 
 def _stopped(item: Item, order: str, now_ms: int) -> Item:
-    if item.state in ITEM_ACTIVE:
+    """An active item is told to stop, unless it is not ours to stop and ends with its process."""
+    if item.state in ITEM_ACTIVE and item.lease_ms is not None:
         return replace(item, order=order)
     return replace(item, state=ItemState.CANCELLED, due_ms=_hold_due_ms(item), finished_ms=now_ms)
 
@@ -107,7 +113,7 @@ def expire(process: Process, items: Sequence[Item], now_ms: int) -> Change:
         if order is not None and order.forced_ms is None:
             return force(process, items, now_ms)
         return _give_up(process, items, now_ms)
-    error = Error(f"nothing happened while {process.state} until its time limit", "timeout")
+    error = _over(process)
     moves = [
         (
             item,
@@ -120,9 +126,19 @@ def expire(process: Process, items: Sequence[Item], now_ms: int) -> Change:
             ),
         )
         for item in items
-        if item.state not in ITEM_ACTIVE
+        if item.state not in ITEM_ACTIVE or item.lease_ms is None
     ]
     return settle(process, process.standing, moves, ("expired", {"items": len(moves)}), now_ms)
+
+
+def _over(process: Process) -> Error:
+    request = process.request
+    if request.expires_ms is not None:
+        return Error("nobody answered until it expired", "expired")
+    if request.silent_ms_max:
+        days = request.silent_ms_max // 86_400_000
+        return Error(f"no update came for {days} days", "timeout")
+    return Error(f"nothing happened while {process.state} until its time limit", "timeout")
 
 
 def _give_up(process: Process, items: Sequence[Item], now_ms: int) -> Change:

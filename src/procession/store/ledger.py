@@ -19,7 +19,16 @@ from procession.core.process import Change, Item, Process
 from procession.store.connection import Topic
 from procession.store.sqlite import as_refused
 from procession.store.store import Store
-from procession.store.turn import Claiming, Decision, Errand, Submission, Submitted, Turn, Work
+from procession.store.turn import (
+    Claiming,
+    Decision,
+    Errand,
+    Submission,
+    Submitted,
+    Together,
+    Turn,
+    Work,
+)
 
 BATCH_MAX = 256
 WAITING_MAX = 10_000
@@ -48,9 +57,14 @@ class Ledger:
         self._idle = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    async def submit(self, process: Process, make: Callable[[int], Sequence[Change]]) -> Submitted:
-        """Save a new process, or find the one that has its key."""
-        submitted: Submitted = await self._take(Submission(process, make))
+    async def submit(
+        self,
+        process: Process,
+        make: Callable[[int], Sequence[Change]],
+        also: Callable[[Turn], Awaitable[None]] | None = None,
+    ) -> Submitted:
+        """Save a new process with what `also` writes, or find the one that has its key."""
+        submitted: Submitted = await self._take(Submission(process, make, also))
         return submitted
 
     async def change(
@@ -64,6 +78,11 @@ class Ledger:
         Raises NotFound, Overloaded, and whatever Refused `decide` raises.
         """
         change: Change = await self._take(Decision(process_id, decide, item_ids))
+        return change
+
+    async def change_two(self, first: Decision, then: Decision) -> Change:
+        """As `change`, for two processes at once; what refuses `then` is swallowed."""
+        change: Change = await self._take(Together(first, then))
         return change
 
     async def claim(self, claiming: Claiming) -> list[tuple[Process, Item]]:

@@ -14,7 +14,13 @@ from msgspec.json import encode
 
 from procession.store.connection import Row, Topic
 from procession.store.link import CONNECT_S_MAX, LOST, Link, away, connect
-from procession.store.statements import Choice, Dialect, Statement, read_statements
+from procession.store.statements import (
+    Choice,
+    Dialect,
+    Statement,
+    read_statements,
+    script_for,
+)
 
 T = TypeVar("T")
 
@@ -135,7 +141,8 @@ class PostgresConnection:
     async def run_script(self, text: str) -> None:
         """Run the statements of a migration inside the transaction that is open."""
         link = self._held or await self._connection()
-        await link.execute(text.replace(_NUMBERED, _GENERATED), timeout=MIGRATION_S_MAX)
+        script = ";\n".join(script_for("postgresql", text)).replace(_NUMBERED, _GENERATED)
+        await link.execute(script, timeout=MIGRATION_S_MAX)
         self._wrote = True
 
     async def lock_migrations(self) -> None:

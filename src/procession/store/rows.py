@@ -7,7 +7,7 @@ from typing import Any
 from msgspec import Raw
 from msgspec.json import Decoder, Encoder
 
-from procession.core.process import Error, Event, Item, Process, Request, Standing
+from procession.core.process import Error, Event, Item, Process, Request, Standing, Task
 from procession.core.states import ItemState
 from procession.store.connection import Row
 
@@ -182,6 +182,33 @@ def event_row(event: Event, standing: str) -> Row:
 def standing_of(text: str) -> Standing:
     """A standing as an event's row keeps it."""
     return _standing(text)
+
+
+_ASKED = {
+    "review": "Review what {capability} made",
+    "interruption": "{capability} was interrupted: try again?",
+}
+
+
+def task_values(task: Task) -> dict[str, Any]:
+    """For `insert_task`, of a task that a run has left to a person."""
+    item = task.item
+    return {
+        "task_id": task.task_id,
+        "tenant_id": item.tenant_id,
+        "process_id": item.process_id,
+        "item_id": item.item_id,
+        "kind": task.kind,
+        "title": _ASKED[task.kind].format(capability=item.capability),
+        "person_id": None,
+        "assignee_email": None,
+        "template_id": None,
+        "correlation_key": None,
+        "about_process_id": None,
+        "about_step": None,
+        "created_ms": task.at_ms,
+        "expires_ms": None,
+    }
 
 
 def labels_of(text: str) -> list[str]:

@@ -12,7 +12,13 @@ import structlog
 
 from procession.core.errors import InstallationMoved, Overloaded
 from procession.store.connection import Row, Topic
-from procession.store.statements import Choice, Dialect, Statement, read_statements
+from procession.store.statements import (
+    Choice,
+    Dialect,
+    Statement,
+    read_statements,
+    script_for,
+)
 
 DIALECT = Dialect(
     placeholder="?{n}",
@@ -24,8 +30,6 @@ DIALECT = Dialect(
 # Binding None, sqlite3 first looks for an adapter, which costs five times the binding itself; this
 # one, in C, answers None at once.
 sqlite3.register_adapter(type(None), cast("Callable[[None], None]", {}.get))
-ONLY_POSTGRESQL = "-- only on postgresql"
-"""A line in a statement of a migration that SQLite has no use for."""
 BUSY_MS_MAX = 10_000
 PRIMARY_CODE = 0xFF
 """What an extended error code is a case of."""
@@ -78,9 +82,8 @@ class SqliteConnection:
 
     async def run_script(self, text: str) -> None:
         """Run the statements of a migration inside the transaction that is open."""
-        for statement in text.split(";\n"):
-            if statement.strip() and ONLY_POSTGRESQL not in statement:
-                self._db.execute(statement)
+        for statement in script_for("sqlite", text):
+            self._db.execute(statement)
 
     async def lock_migrations(self) -> None:
         """A transaction that writes is alone already."""

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 _HEAD = re.compile(r"^-- (\w+): .+$", re.MULTILINE)
 _PARAMETER = re.compile(r"(?<![:\w]):([a-z_]+)\b")
+_ONLY = re.compile(r"^-- only on (\w+)$", re.MULTILINE)
 _OPTIONAL = re.compile(r" -- if (!?)(\w+)$", re.MULTILINE)
 _WORD = re.compile(r"(?:\b(NOT )?IN )?\{(\w+)\}")
 
@@ -81,6 +82,16 @@ def read_statements(dialect: Dialect) -> dict[str, Statement | Choice]:
             optional = _OPTIONAL.search(plain)
             statements[name] = Choice(plain, dialect) if optional else _statement(plain, dialect)
     return statements
+
+
+def script_for(database: str, text: str) -> list[str]:
+    """The statements of a migration, without those that say `-- only on <another database>`."""
+    wanted = []
+    for statement in text.split(";\n"):
+        only = _ONLY.search(statement)
+        if statement.strip() and (only is None or only[1] == database):
+            wanted.append(statement)
+    return wanted
 
 
 def _statement(text: str, dialect: Dialect) -> Statement:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from procession.core.process import Event, Item, Note, Process, Standing, item_id_of
+from procession.core.process import Event, Item, Note, Process, Standing, Task, item_id_of
 from procession.store import lists, rows
 from procession.store.connection import Connection, Row
 from procession.store.lists import LATEST, Count, Filter, Page, like
@@ -165,6 +165,23 @@ class Store:
 
     async def insert_deliveries(self, deliveries: Iterable[Row]) -> None:
         await self.connection.execute_many("insert_delivery", deliveries)
+
+    async def insert_sink_deliveries(self, deliveries: Iterable[Row]) -> None:
+        await self.connection.execute_many("insert_sink_delivery", deliveries)
+
+    async def put_tasks(self, tasks: Sequence[Task]) -> None:
+        """Begin and end tasks, in this order; a form's row was written with its process."""
+        for task in tasks:
+            if task.state == "pending":
+                await self.connection.execute("insert_task", **rows.task_values(task))
+            else:
+                await self.connection.execute(
+                    "end_task",
+                    item_id=task.item.item_id,
+                    state=task.state,
+                    finished_ms=task.at_ms,
+                    outcome=bytes(task.outcome).decode(),
+                )
 
     async def put_notes(self, notes: Iterable[Note]) -> None:
         wanted = [(n.item_id, n.kind, n.process_id, bytes(n.body).decode()) for n in notes]

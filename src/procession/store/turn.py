@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from procession.core import lifecycle
 from procession.core.errors import NotFound, Refused
-from procession.core.process import Change, Event, Item, Note, Process
+from procession.core.process import Change, Event, Item, Note, Process, Task
 from procession.core.states import ItemState
 from procession.store import rows
 from procession.store.connection import Topic
@@ -27,10 +27,14 @@ QUEUE_JOBS = "jobs/"
 
 
 class Submission(Struct, frozen=True, gc=False):
-    """A new process; `make` accepts and plans it at the time of the turn."""
+    """A new process; `make` accepts and plans it at the time of the turn.
+
+    `also` writes what else belongs to it, if it is new; refused, it refuses the whole.
+    """
 
     process: Process
     make: Callable[[int], Sequence[Change]]
+    also: Callable[[Turn], Awaitable[None]] | None = None
 
 
 class Decision(Struct, frozen=True, gc=False):
@@ -39,6 +43,16 @@ class Decision(Struct, frozen=True, gc=False):
     process_id: str
     decide: Callable[[Process, Sequence[Item], int], Change]
     item_ids: tuple[str, ...] | None = ()
+
+
+class Together(Struct, frozen=True, gc=False):
+    """Two decisions as one: refused as the first is; whether `then` is refused is its own affair.
+
+    `then` never touches the process of `first`.
+    """
+
+    first: Decision
+    then: Decision
 
 
 class Claiming(Struct, frozen=True):
@@ -64,7 +78,7 @@ class Submitted(Struct, frozen=True, gc=False):
 
 
 Texts = list[tuple[Event, str]]
-Work = Submission | Decision | Claiming | Errand
+Work = Submission | Decision | Together | Claiming | Errand
 
 
 class Turn:
@@ -108,6 +122,7 @@ class Turn:
 
     async def _submit(self, batch: Sequence[Work], outcomes: list[Any]) -> None:
         made: list[tuple[int, Process, Sequence[Change], Texts]] = []
+        also = []
         for index, work in enumerate(batch):
             if isinstance(work, Submission):
                 changes = work.make(self.now_ms)
@@ -122,9 +137,14 @@ class Turn:
                 self._add_events(process, texts)
                 self._add_items(changes)
                 outcomes[index] = Submitted(process, False)
+                work = batch[index]
+                if isinstance(work, Submission) and work.also is not None:
+                    also.append(work.also)
             else:
                 outcomes[index] = await self._duplicate(process)
         await self._flush()
+        for write in also:
+            await write(self)
 
     async def _duplicate(self, process: Process) -> Submitted:
         found = await self.store.request(
@@ -145,18 +165,26 @@ class Turn:
                     self.topics.add(("process", item.process_id))
 
     async def _change(self, batch: Sequence[Work], outcomes: list[Any]) -> None:
-        decisions = [(i, work) for i, work in enumerate(batch) if isinstance(work, Decision)]
+        decisions = [(index, one) for index, work in enumerate(batch) for one in _decisions(work)]
         if not decisions:
             return
         await self._load_processes(work.process_id for _, work in decisions)
         named = {item_id for _, work in decisions for item_id in work.item_ids or ()}
         await self._load_items(named)
-        for index, work in decisions:
-            try:
-                outcomes[index] = await self._decide(work)
-            except Refused as refused:
-                outcomes[index] = refused
+        for index, work in enumerate(batch):
+            if isinstance(work, Decision):
+                outcomes[index] = await self._outcome(work)
+            elif isinstance(work, Together):
+                outcomes[index] = await self._outcome(work.first)
+                if isinstance(outcomes[index], Change):
+                    await self._outcome(work.then)
         await self._flush()
+
+    async def _outcome(self, work: Decision) -> Change | Refused:
+        try:
+            return await self._decide(work)
+        except Refused as refused:
+            return refused
 
     async def _decide(self, work: Decision) -> Change:
         process = self._processes.get(work.process_id)
@@ -256,6 +284,8 @@ class Turn:
             self._add_events(change.process, texts)
         for note in change.notes:
             self._notes[note.item_id, note.kind] = note
+        if change.tasks:
+            self._tasks += change.tasks
         self._wake(change)
 
     def _add_events(self, process: Process, texts: Texts) -> None:
@@ -266,6 +296,12 @@ class Turn:
                 (process_id, event.seq, origin, self.now_ms)
                 for event, _ in texts
                 if event.milestone
+            ]
+        for number, sink in enumerate(process.request.sinks, 1):
+            self._sink_deliveries += [
+                (process.process_id, event.seq, sink.origin, self.now_ms, number)
+                for event, _ in texts
+                if event.milestone and event.name in sink.milestones
             ]
 
     def _wake(self, change: Change) -> None:
@@ -308,8 +344,14 @@ class Turn:
         if self._deliveries:
             await store.insert_deliveries(self._deliveries)
             self.topics.add(("deliveries",))
+        if self._sink_deliveries:
+            await store.insert_sink_deliveries(self._sink_deliveries)
+            self.topics.add(("deliveries",))
         if self._notes:
             await store.put_notes(note for _, note in sorted(self._notes.items()))
+        if self._tasks:
+            await store.put_tasks(self._tasks)
+            self.topics |= {("tasks", task.item.tenant_id) for task in self._tasks}
         self._forget()
 
     def _forget(self) -> None:
@@ -319,7 +361,15 @@ class Turn:
         self._items: dict[str, tuple[Item | None, Item]] = {}
         self._events: list[tuple[Event, str]] = []
         self._deliveries: list[tuple[str, int, str, int]] = []
+        self._sink_deliveries: list[tuple[str, int, str, int, int]] = []
         self._notes: dict[tuple[str, str], Note] = {}
+        self._tasks: list[Task] = []
+
+
+def _decisions(work: Work) -> tuple[Decision, ...]:
+    if isinstance(work, Decision):
+        return (work,)
+    return (work.first, work.then) if isinstance(work, Together) else ()
 
 
 def queues_of(phone_id: str, labels: Sequence[str], kind: str) -> list[str]:

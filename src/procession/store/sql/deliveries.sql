@@ -2,6 +2,10 @@
 INSERT INTO delivery (process_id, seq, origin, state, attempt, due_ms, tries)
 VALUES (:process_id, :seq, :origin, 'pending', 0, :due_ms, '[]');
 
+-- insert_sink_delivery: as insert_delivery, to one of the process's sinks
+INSERT INTO delivery (process_id, seq, origin, state, attempt, due_ms, tries, sink)
+VALUES (:process_id, :seq, :origin, 'pending', 0, :due_ms, '[]', :sink);
+
 -- due_origins: from host to host by the index, so that it costs the same however much waits
 WITH RECURSIVE host (origin, place) AS (
   SELECT (SELECT origin FROM delivery WHERE due_ms IS NOT NULL AND origin > :after
@@ -17,7 +21,7 @@ FROM host WHERE host.origin IS NOT NULL ORDER BY host.origin;
 -- due_deliveries: a host's work, oldest first; none overtakes an earlier one in its first try
 SELECT p.process_id, p.number, p.tenant_id, p.namespace, p.process_type, p.system, p.request_id,
   p.created_ms, p.request, d.seq, p.due_ms, e.standing,
-  d.delivery_id, d.attempt, d.due_ms, e.name, e.at_ms
+  d.delivery_id, d.attempt, d.due_ms, e.name, e.at_ms, d.sink
 FROM delivery d JOIN event e ON e.process_id = d.process_id AND e.seq = d.seq
   JOIN process p ON p.process_id = d.process_id
 WHERE d.origin = :origin AND d.due_ms IS NOT NULL AND d.due_ms <= :now_ms
@@ -41,7 +45,7 @@ UPDATE delivery SET state = :state, due_ms = :due_ms, tries = :tries
 WHERE delivery_id = :delivery_id AND attempt = :attempt;
 
 -- list_deliveries: the delivery log of a process
-SELECT d.delivery_id, d.seq, e.name, d.state, d.attempt, d.due_ms, e.at_ms, d.tries
+SELECT d.delivery_id, d.seq, e.name, d.state, d.attempt, d.due_ms, e.at_ms, d.tries, d.sink
 FROM delivery d JOIN event e ON e.process_id = d.process_id AND e.seq = d.seq
 WHERE d.process_id = :process_id ORDER BY d.seq;
 
@@ -50,6 +54,6 @@ UPDATE delivery SET due_ms = :now_ms
 WHERE process_id = :process_id AND delivery_id = :delivery_id AND state = 'pending';
 
 -- resend_delivery: by hand, as a new row with a fresh schedule; the old one's fence stays
-INSERT INTO delivery (process_id, seq, origin, state, attempt, due_ms, tries)
-SELECT process_id, seq, origin, 'pending', 0, :now_ms, '[]' FROM delivery
+INSERT INTO delivery (process_id, seq, origin, state, attempt, due_ms, tries, sink)
+SELECT process_id, seq, origin, 'pending', 0, :now_ms, '[]', sink FROM delivery
 WHERE process_id = :process_id AND delivery_id = :delivery_id;
