@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-LONGEST_FIRST = ("simulation", "campaign", "bench", "e2e", "cli", "store", "agent")
+LONGEST_FIRST = ("simulation", "campaign", "bench", "e2e", "web", "cli", "store", "agent")
 """Folders whose files take long: begun last, they would keep one worker busy, the others idle."""
 
 

@@ -10,13 +10,14 @@ describe("on an open way", () => {
   test("a job is followed to its end over one stream", async () => {
     const stage = onStage();
     const { proxy } = stage;
-    const { id } = await stage.sleep(0.3);
+    const { id } = await stage.sleep(1.5);
     const follower = stage.follow(id);
     await done(follower);
     expect(follower.status).toBe("completed");
     expect(follower.monitor.snapshot.progress).toBe(100);
     expect(follower.connections.slice(-2)).toEqual(["live", "done"]);
     expect(isIncreasing(follower.versions)).toBe(true);
+    // A worker tells its progress every 200 ms at most.
     expect(follower.versions.length).toBeGreaterThan(5);
     expect(proxy.streamsAsked(id)).toBe(1);
     expect(proxy.pollsAsked(id)).toBe(0);
