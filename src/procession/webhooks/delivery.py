@@ -57,7 +57,8 @@ class Delivery:
 class Answer:
     """What came of one POST: a status, or an error when none arrived (or the rest was cut off).
 
-    `head` is the beginning of the answer's body; `retry_after_ms` a pause the receiver asked for.
+    `head` is the beginning of the answer's body; `retry_after_ms` a pause the receiver asked for;
+    `is_final` says that the same would be answered for ever.
     """
 
     status: int | None
@@ -65,6 +66,7 @@ class Answer:
     duration_ms: int
     head: bytes = b""
     retry_after_ms: int | None = None
+    is_final: bool = False
 
     @property
     def is_delivered(self) -> bool:
@@ -155,7 +157,7 @@ def next_attempt(
     if answer.is_delivered:
         return DeliveryState.DELIVERED, None
     begun = delivery.attempt + 1
-    if answer.status == _GONE or begun >= schedule.attempts_max:
+    if answer.status == _GONE or answer.is_final or begun >= schedule.attempts_max:
         return DeliveryState.FAILED, None
     asked_ms = min(answer.retry_after_ms or 0, RETRY_AFTER_MS_MAX)
     return DeliveryState.PENDING, now_ms + max(schedule.delay_ms(begun, chance), asked_ms)

@@ -6,13 +6,14 @@ already planned the repeat, and a second server running the same loop is refused
 
 import asyncio
 import ssl
-from collections.abc import Awaitable, Callable, Sequence
-from types import TracebackType
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from types import MappingProxyType, TracebackType
 from typing import Self
 
 import structlog
 from aiohttp import ClientSession
 
+from procession.webhooks.carrier import Carrier
 from procession.webhooks.delivery import STANDARD, Answer, Delivery, Schedule
 from procession.webhooks.guard import AddressGuard, Target
 from procession.webhooks.hosts import Hosts
@@ -25,6 +26,7 @@ from procession.webhooks.visit import Limits, Outbox, Visitor
 PAUSE_TIMES = 3
 PAUSE_S_MAX = 0.5
 TARGETS_KEPT_MAX = 1_024
+NO_CARRIERS: Mapping[type[Delivery], Carrier] = MappingProxyType({})
 
 _log = structlog.get_logger(__name__)
 
@@ -38,7 +40,8 @@ class Sender:
 
     `secrets`: newest first. `chance`: gives a number in [0, 1) for jitter. `busy`: whether there
     is something more urgent to do; `pause` waits that many seconds then. `tls`: the authorities to
-    trust instead of the system's.
+    trust instead of the system's. `carriers`: who brings the deliveries of another class; without
+    one a delivery is a callback, on `schedule`.
     """
 
     def __init__(
@@ -53,6 +56,7 @@ class Sender:
         busy: Callable[[], bool] = _never,
         pause: Callable[[float], Awaitable[object]] = asyncio.sleep,
         tls: ssl.SSLContext | None = None,
+        carriers: Mapping[type[Delivery], Carrier] = NO_CARRIERS,
     ) -> None:
         self._outbox = outbox
         self._guard = guard
@@ -61,12 +65,14 @@ class Sender:
         self._busy = busy
         self._pause = pause
         self._tls = tls
+        self._schedule = schedule
+        self._carriers = dict(carriers)
         self._session: ClientSession | None = None
         self._visitor = Visitor(
             outbox,
-            self._post,
+            self._send,
             chance=chance,
-            schedule=schedule,
+            schedule_of=self._schedule_of,
             limits=self._limits,
             give_way=self._give_way,
         )
@@ -202,14 +208,38 @@ class Sender:
             self.kick()
         self._unseen.discard(origin)
 
-    async def _post(self, delivery: Delivery, now_ms: int) -> Answer:
+    def _schedule_of(self, delivery: Delivery) -> Schedule:
+        carrier = self._carriers.get(type(delivery))
+        return self._schedule if carrier is None else carrier.schedule_of(delivery)
+
+    async def _send(self, delivery: Delivery, now_ms: int) -> Answer:
+        carrier = self._carriers.get(type(delivery))
+        if carrier is not None:
+            return await self._carried(carrier, delivery, now_ms)
+        headers = sign(self._secrets, delivery.webhook_id, now_ms // 1_000, delivery.body)
+        return await self._post(delivery.url, headers, delivery.body, now_ms)
+
+    async def _carried(self, carrier: Carrier, delivery: Delivery, now_ms: int) -> Answer:
+        time = asyncio.get_running_loop().time
+        began_s = time()
+        try:
+            async with asyncio.timeout(self._limits.total_ms / 1_000):
+                return await carrier.carry(delivery, now_ms, self._post)
+        except TimeoutError:
+            error = "no complete answer in time"
+        except Exception as problem:
+            _log.exception("delivery_not_carried", origin=delivery.origin)
+            error = type(problem).__name__
+        return Answer(None, error, round((time() - began_s) * 1_000))
+
+    async def _post(self, url: str, headers: dict[str, str], body: bytes, now_ms: int) -> Answer:
         assert self._session is not None, "the sender is used inside `async with`"
         return await post(
             self._session,
             self._target,
-            delivery.url,
-            headers=sign(self._secrets, delivery.webhook_id, now_ms // 1_000, delivery.body),
-            body=delivery.body,
+            url,
+            headers=headers,
+            body=body,
             now_ms=now_ms,
             answer_bytes_max=self._limits.answer_bytes_max,
         )

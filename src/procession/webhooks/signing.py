@@ -56,11 +56,21 @@ def sign(
     if not secrets:
         return {}
     stamp = str(timestamp_s)
-    signed = f"{webhook_id}.{stamp}.".encode() + body
     plain = hmac.digest(secrets[0].text.encode(), stamp.encode() + b"." + body, "sha256")
     return {
         "X-PhoneFarm-Timestamp": stamp,
         "X-PhoneFarm-Signature": plain.hex(),
+        **sign_standard(secrets, webhook_id, timestamp_s, body),
+    }
+
+
+def sign_standard(
+    secrets: Sequence[Secret], webhook_id: str, timestamp_s: int, body: bytes
+) -> dict[str, str]:
+    """The headers of Standard Webhooks alone; `secrets` newest first, at least one."""
+    stamp = str(timestamp_s)
+    signed = f"{webhook_id}.{stamp}.".encode() + body
+    return {
         "webhook-id": webhook_id,
         "webhook-timestamp": stamp,
         "webhook-signature": " ".join(_v1(secret.key, signed) for secret in secrets),

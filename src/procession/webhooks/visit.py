@@ -101,14 +101,14 @@ class Visitor:
         post: Post,
         *,
         chance: Callable[[], float],
-        schedule: Schedule,
+        schedule_of: Callable[[Delivery], Schedule],
         limits: Limits,
         give_way: Callable[[float], Awaitable[None]],
     ) -> None:
         self._outbox = outbox
         self._post = post
         self._chance = chance
-        self._schedule = schedule
+        self._schedule_of = schedule_of
         self._limits = limits
         self._give_way = give_way
         self.closing = False
@@ -139,19 +139,20 @@ class Visitor:
             if not over:
                 return self._together(page[: host.batch])
             await self._outbox.record(
-                [_given_up(one, self._schedule.attempts_max) for one in over], now_ms
+                [_given_up(one, self._schedule_of(one).attempts_max) for one in over], now_ms
             )
         return ()
 
     def _is_over(self, delivery: Delivery, host: Host, now_ms: int) -> bool:
-        if delivery.attempt >= self._schedule.attempts_max:
+        schedule = self._schedule_of(delivery)
+        if delivery.attempt >= schedule.attempts_max:
             return True
-        return host.is_silent and now_ms - delivery.due_ms > self._schedule.wait_ms_max
+        return host.is_silent and now_ms - delivery.due_ms > schedule.wait_ms_max
 
     def _together(self, page: Sequence[Delivery]) -> Sequence[Delivery]:
         """Leave a last try to a batch of its own: begun and not made, its server's end loses it."""
         for place, delivery in enumerate(page):
-            if delivery.attempt + 1 >= self._schedule.attempts_max:
+            if delivery.attempt + 1 >= self._schedule_of(delivery).attempts_max:
                 return page[: max(place, 1)]
         return page
 
@@ -168,9 +169,9 @@ class Visitor:
         limits = self._limits
         begins_ms = min(place * limits.total_ms, limits.batch_ms_max)
         lost_ms = begins_ms + limits.total_ms + LOST_MARGIN_MS
-        return Start(
-            delivery, next_if_lost(delivery, now_ms, lost_ms, self._chance(), self._schedule)
-        )
+        schedule = self._schedule_of(delivery)
+        next_ms = next_if_lost(delivery, now_ms, lost_ms, self._chance(), schedule)
+        return Start(delivery, next_ms)
 
     async def _send(self, origin: str, host: Host, batch: "_Batch", clock: Clock) -> None:
         """Post a batch and record it, even when it is cut off in the middle."""
@@ -201,7 +202,8 @@ class Visitor:
                 return
 
     def _outcome(self, delivery: Delivery, answer: Answer, now_ms: int) -> Outcome:
-        state, next_ms = next_attempt(delivery, answer, now_ms, self._chance(), self._schedule)
+        schedule = self._schedule_of(delivery)
+        state, next_ms = next_attempt(delivery, answer, now_ms, self._chance(), schedule)
         return Outcome(delivery.delivery_id, delivery.attempt + 1, state, next_ms, answer)
 
     def _is_heard(self, origin: str, host: Host, answer: Answer, now_ms: int) -> bool:

@@ -1,0 +1,1 @@
+"""Sinks: whom a task tells that it has ended, by webhook, NATS or mail."""
