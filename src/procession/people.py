@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from joserfc import jwt
-from joserfc.errors import JoseError
-from joserfc.jwk import OctKey
 from msgspec import Struct
 
 from procession.core.errors import Invalid, NotFound, Unauthenticated
@@ -18,6 +15,10 @@ from procession.engine import Engine
 from procession.store.connection import Topic
 from procession.store.turn import Turn
 from procession.tokens import NAMESPACE_FIRST, TENANT_FIRST
+
+if TYPE_CHECKING:
+    # A server that nobody signs in to starts without them: a fifth of its start.
+    from joserfc.jwk import OctKey
 
 ROLES = ("admin", "member", "viewer")
 SESSION_MS = 14 * 86_400_000
@@ -97,8 +98,7 @@ class Sessions:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._hasher = PasswordHasher()
-        # So that an unknown address takes as long as a wrong password.
-        self._nobodys_hash = self._hasher.hash(secrets.token_hex(16))
+        self._nobodys_hash = ""
         self._hashing = asyncio.Semaphore(HASHES_AT_ONCE)
         self._key: OctKey | None = None
 
@@ -106,13 +106,22 @@ class Sessions:
         """Raises Unauthenticated, the same for an unknown address as for a wrong password."""
         fetch = self._engine.store.connection.fetch
         found = await fetch("find_person", email=email.strip().lower())
-        kept = found[0][5] if found else self._nobodys_hash
         async with self._hashing:
+            # So that an unknown address takes as long as a wrong password.
+            nobodys_hash = await self._nobodys()
+            kept = found[0][5] if found else nobodys_hash
             right = await asyncio.to_thread(self._is_right, kept, password)
         if not right or not found:
             raise Unauthenticated
         person = Person(*found[0][:5])
         return await self._open(person)
+
+    async def _nobodys(self) -> str:
+        """A hash that no password has; made by the first attempt, whoever's that is."""
+        if not self._nobodys_hash:
+            told = secrets.token_hex(16)
+            self._nobodys_hash = await asyncio.to_thread(self._hasher.hash, told)
+        return self._nobodys_hash
 
     async def sign_out(self, session_id: str) -> None:
         """The session ends at once, on every server; one that has ended stays so."""
@@ -150,6 +159,8 @@ class Sessions:
 
     async def csrf_of(self, session_id: str) -> str:
         """What a browser must repeat in `X-CSRF-Token`, beside its cookie."""
+        from joserfc import jwt
+
         key = await self._secret()
         thumb = jwt.encode({"alg": ALGORITHM}, {"csrf": session_id}, key)
         return thumb.rpartition(".")[2]
@@ -175,6 +186,8 @@ class Sessions:
         return Signed(await self._token(claims), claims, person)
 
     async def _token(self, claims: Claims) -> str:
+        from joserfc import jwt
+
         words = {name: getattr(claims, name) for name in Claims.__struct_fields__}
         if not claims.process:
             del words["process"]
@@ -182,6 +195,9 @@ class Sessions:
 
     async def _read(self, token: str) -> Claims:
         """The claims of a token that we signed and that is in its time."""
+        from joserfc import jwt
+        from joserfc.errors import JoseError
+
         try:
             read = jwt.decode(token, await self._secret(), algorithms=[ALGORITHM])
             claims = Claims(**read.claims)
@@ -194,6 +210,8 @@ class Sessions:
         return claims
 
     async def _secret(self) -> OctKey:
+        from joserfc.jwk import OctKey
+
         if self._key is None:
             given = self._engine.settings.session_secret
             self._key = OctKey.import_key(given or await self._kept_secret())

@@ -11,6 +11,7 @@ import msgspec
 import typer
 
 from procession.agent.settings import AgentSettings
+from procession.commands.importing import without_collections
 from procession.commands.options import (
     LogFormat,
     LogFormatOption,
@@ -70,11 +71,12 @@ def agent(
 
 def run(settings: AgentSettings, log_format: LogFormat, log_level: str) -> None:
     """Run an agent to its end. Raises CommandFailed."""
-    from procession.agent.adbserver import AdbUnreachable
-    from procession.agent.life import AlreadyRunning, OrphansRemain
-    from procession.agent.main import run_agent
-    from procession.client import Refused, Unreachable
-    from procession.commands.logs import start_logging
+    with without_collections():
+        from procession.agent.adbserver import AdbUnreachable
+        from procession.agent.life import AlreadyRunning, OrphansRemain
+        from procession.agent.main import run_agent
+        from procession.client import Refused, Unreachable
+        from procession.commands.logs import start_logging
 
     start_logging(log_level, log_format)
     know_job_modules(settings.job_modules)

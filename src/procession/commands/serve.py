@@ -9,6 +9,7 @@ from typing import Any
 
 import typer
 
+from procession.commands.importing import without_collections
 from procession.commands.options import (
     JsonOption,
     LogFormat,
@@ -45,7 +46,8 @@ def register(app: typer.Typer) -> None:
 def serve(*, json: JsonOption = False, log_format: LogFormatOption = "auto", **given: Any) -> None:
     """Run the server. Prints its address once it answers; ends at SIGTERM or Ctrl-C."""
     settings = settings_of(given)
-    from procession.commands.logs import start_logging
+    with without_collections():
+        from procession.commands.logs import start_logging
 
     start_logging(settings.log_level, log_format)
     serving = _serve_many if settings.workers > 1 else _serve_alone
@@ -57,8 +59,8 @@ def serve(*, json: JsonOption = False, log_format: LogFormatOption = "auto", **g
 
 
 def _serve_alone(settings: Settings, _: LogFormat, ready: Ready) -> None:
-    from procession.server import run
-
+    with without_collections():
+        from procession.server import run
     run(settings, ready)
 
 
