@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 
+import pytest
 from databases import Database, migrated
 from generated import ITEM_ID, PROCESS_ID, events, items, processes
 from hypothesis import HealthCheck, given, settings
@@ -24,18 +25,29 @@ often = settings(
 )
 
 
-def in_a_transaction(database: Database, act: Callable[[Store], Awaitable[None]]) -> None:
-    """Run `act` on a migrated database and take back what it wrote."""
+Act = Callable[[Store], Awaitable[None]]
+InATransaction = Callable[[Act], None]
 
-    async def run() -> None:
-        async with migrated(database) as store:
+
+@pytest.fixture
+def in_a_transaction(database: Database) -> Iterator[InATransaction]:
+    """Runs what it is given on a migrated database and takes back what that wrote.
+
+    All examples of a test have one connection, as all turns of a server do.
+    """
+    with asyncio.Runner() as runner:
+        opened = migrated(database)
+        store = runner.run(opened.__aenter__())
+
+        async def run(act: Act) -> None:
             await store.connection.begin()
             try:
                 await act(store)
             finally:
                 await store.connection.rollback()
 
-    asyncio.run(run())
+        yield lambda act: runner.run(run(act))
+        runner.run(opened.__aexit__(None, None, None))
 
 
 async def insert_process(store: Store, process: Process) -> None:
@@ -64,7 +76,9 @@ async def told_by_its_columns(store: Store, process: Process) -> None:
 
 @often
 @given(processes)
-def test_a_process_is_read_back_as_it_was_inserted(database: Database, process: Process) -> None:
+def test_a_process_is_read_back_as_it_was_inserted(
+    in_a_transaction: InATransaction, process: Process
+) -> None:
     async def act(store: Store) -> None:
         await insert_process(store, process)
         found = await store.process(PROCESS_ID)
@@ -76,13 +90,13 @@ def test_a_process_is_read_back_as_it_was_inserted(database: Database, process: 
         )
         assert request == found
 
-    in_a_transaction(database, act)
+    in_a_transaction(act)
 
 
 @often
 @given(processes, processes)
 def test_an_update_changes_all_of_a_process_that_can_change(
-    database: Database, before: Process, other: Process
+    in_a_transaction: InATransaction, before: Process, other: Process
 ) -> None:
     after = replace(before, version=other.version, due_ms=other.due_ms, standing=other.standing)
 
@@ -95,23 +109,25 @@ def test_an_update_changes_all_of_a_process_that_can_change(
         assert replace(found, number=0) == after
         await told_by_its_columns(store, after)
 
-    in_a_transaction(database, act)
+    in_a_transaction(act)
 
 
 @often
 @given(items())
-def test_an_item_is_read_back_as_it_was_inserted(database: Database, item: Item) -> None:
+def test_an_item_is_read_back_as_it_was_inserted(
+    in_a_transaction: InATransaction, item: Item
+) -> None:
     async def act(store: Store) -> None:
         await store.insert_items([item])
         assert await store.items([ITEM_ID]) == {ITEM_ID: item}
 
-    in_a_transaction(database, act)
+    in_a_transaction(act)
 
 
 @often
 @given(items(), items())
 def test_an_update_changes_all_of_an_item_that_can_change(
-    database: Database, before: Item, other: Item
+    in_a_transaction: InATransaction, before: Item, other: Item
 ) -> None:
     after = replace(other, **{name: getattr(before, name) for name in ITEM_FIXED})
 
@@ -120,12 +136,14 @@ def test_an_update_changes_all_of_an_item_that_can_change(
         await store.update_items([(before, after)])
         assert await store.items([ITEM_ID]) == {ITEM_ID: after}
 
-    in_a_transaction(database, act)
+    in_a_transaction(act)
 
 
 @often
 @given(st.lists(events, max_size=4, unique_by=lambda event: event.seq))
-def test_events_are_read_back_in_their_order(database: Database, some: list[Event]) -> None:
+def test_events_are_read_back_in_their_order(
+    in_a_transaction: InATransaction, some: list[Event]
+) -> None:
     async def act(store: Store) -> None:
         await store.insert_events((event, rows.text_of(event.standing)) for event in some)
         read = await store.events(PROCESS_ID, after=0, limit=10)
@@ -135,4 +153,4 @@ def test_events_are_read_back_in_their_order(database: Database, some: list[Even
         by_seq = {event.seq: event.standing for event in some}
         assert {one.seq: one.standing for one in stood} == by_seq
 
-    in_a_transaction(database, act)
+    in_a_transaction(act)
