@@ -233,9 +233,8 @@ def _file_answer(file: FileFacts) -> dict[str, Any]:
 
 def _check_file(field: FileField, file: FileFacts) -> None:
     if file.size > field.max_file_size:
-        raise _Wrong(
-            f"{shown(file.name)} has {file.size} bytes and must have at most {field.max_file_size}"
-        )
+        sizes = f"has {file.size:,} bytes and must have at most {field.max_file_size:,}"
+        raise _Wrong(f"{shown(file.name)} {sizes}")
     if field.accept and not any(_accepts(kind, file) for kind in field.accept):
         raise _Wrong(f"{shown(file.name)} must be one of {', '.join(field.accept)}")
 

@@ -21,7 +21,7 @@ NESTING_MAX = 20
 TABLE_CELLS_MAX = 4_000
 _SAFE_LINK = re.compile(r"(?:https?://[^/\\@]+(?:[/?#]|\Z)|mailto:[^/\s])", re.IGNORECASE)
 _TABLE_RULER = re.compile(r"^[ \t>|:-]+$", re.MULTILINE)
-_HEADINGS = {"h1": "h3", "h2": "h4", "h3": "h5", "h4": "h6", "h5": "h6"}
+_HEADING_HIGHEST = 3
 _TAGS = {
     *("p", "br", "hr", "strong", "em", "s", "code", "pre", "blockquote", "ul", "ol", "li", "a"),
     *("h3", "h4", "h5", "h6", "table", "thead", "tbody", "tr", "th", "td"),
@@ -54,8 +54,10 @@ class _Parser(MarkdownIt):
 
 def _lower_headings(state: StateCore) -> None:
     """A page has its title at the first level and its steps at the second."""
-    for token in state.tokens:
-        token.tag = _HEADINGS.get(token.tag, token.tag)
+    headings = [token for token in state.tokens if token.type in ("heading_open", "heading_close")]
+    highest = min((int(heading.tag[1:]) for heading in headings), default=0)
+    for heading in headings:
+        heading.tag = f"h{min(6, int(heading.tag[1:]) - highest + _HEADING_HIGHEST)}"
 
 
 def _link_pictures(state: StateCore) -> None:
@@ -99,7 +101,7 @@ _PARSER = _parser("table")
 _WITHOUT_TABLES = _parser()
 _CLEANER = nh3.Cleaner(
     tags=_TAGS,
-    attributes={"a": {"href"}, "ol": {"start"}},
+    attributes={"*": set(), "a": {"href"}, "ol": {"start"}},
     url_schemes={"http", "https", "mailto"},
     url_relative="deny",
     link_rel="noopener nofollow noreferrer",

@@ -30,11 +30,16 @@ def kept(value: object) -> list[dict[str, Any]]:
 
 
 def _kept_file(entry: object) -> dict[str, Any] | None:
-    if isinstance(entry, str) and entry:
-        return {"key": entry, "name": entry.rpartition("/")[2], "size": None}
-    if isinstance(entry, Mapping) and entry.get("key"):
-        return {"key": entry["key"], "name": entry.get("name", ""), "size": entry.get("size")}
-    return None
+    facts: Mapping[str, Any] = entry if isinstance(entry, Mapping) else {"key": entry}
+    key = facts.get("key")
+    if not isinstance(key, str) or not key:
+        return None
+    return {"key": key, "name": facts.get("name") or key.rpartition("/")[2], "size": _size(facts)}
+
+
+def _size(facts: Mapping[str, Any]) -> int | None:
+    size = facts.get("size")
+    return size if isinstance(size, int) and size > 0 else None
 
 
 def drawn(value: object) -> str:
