@@ -19,6 +19,7 @@ from procession.faces.cors import Cors
 from procession.faces.endpoint import Load
 from procession.faces.execution import execution_face, execution_streams, update_of
 from procession.faces.router import App, AsgiApp
+from procession.faces.steps import steps_face
 from procession.faces.worker import worker_face
 from procession.faces.workspace import WorkspaceStreams, workspace_face
 from procession.httpd import BACKLOG, HttpServer, make_config
@@ -113,7 +114,7 @@ def make_app(engine: Engine, guard: AddressGuard, streams: AllStreams) -> App:
         load=load,
     )
     workspace = workspace_face(engine, access, streams.workspace)
-    faces = [execution, worker_face(engine, access), workspace]
+    faces = [execution, worker_face(engine, access), workspace, steps_face(engine, access)]
     return App(faces, engine.settings, load=load)
 
 

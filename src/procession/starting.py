@@ -128,6 +128,13 @@ async def review_job(
 ) -> Process:
     """Decide about a draft; the job goes on with it. Raises NotFound, WrongState."""
     item_id = item_id_of(process_id, 0)
+    return await review_item(engine, caller, process_id, item_id, decision)
+
+
+async def review_item(
+    engine: Engine, caller: Caller, process_id: str, item_id: str, decision: Decision
+) -> Process:
+    """As `review_job`, for the item that waits."""
     found = (await engine.store.items([item_id])).get(item_id)
     if found is None:
         raise NotFound

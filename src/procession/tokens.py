@@ -74,10 +74,12 @@ class Tokens:
     async def _look_up(self, token: str) -> Caller:
         self._known.pop(token, None)
         if not TOKEN_CHARS_MIN <= len(token) <= TOKEN_CHARS_MAX:
-            raise Unauthenticated
+            raise Unauthenticated("unknown")
         found = await self._engine.store.connection.fetch("find_token", token_hash=hash_of(token))
-        if not found or found[0][4] is not None:
-            raise Unauthenticated
+        if not found:
+            raise Unauthenticated("unknown")
+        if found[0][4] is not None:
+            raise Unauthenticated("revoked")
         token_id, tenant_id, scopes, namespace, _ = found[0]
         return Caller(token_id, tenant_id, namespace, frozenset(labels_of(scopes)))
 

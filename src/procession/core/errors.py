@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 
 class Refused(Exception):
@@ -93,6 +93,11 @@ class Unauthenticated(Refused):
     """The token is missing, unknown or revoked."""
 
     code = "unauthenticated"
+
+    def __init__(self, why: Literal["missing", "unknown", "revoked"] = "missing") -> None:
+        super().__init__()
+        self.why = why
+        """Only for a face whose contract tells them apart."""
 
 
 class Forbidden(Refused):

@@ -11,6 +11,8 @@ from procession.faces.endpoint import RateLimited, Request
 
 TOKEN_CHARS_MAX = 512
 BUCKETS_MAX = 10_000
+EITHER = "|"
+"""Between scopes of which one is enough."""
 _SCHEME = b"bearer "
 
 CallerOf = Callable[[str], Awaitable[Caller]]
@@ -31,7 +33,7 @@ class Access:
         caller = await self._caller_of(bearer(request))
         if self._rates is not None:
             self._rates.take(caller.token_id)
-        if scope not in caller.scopes:
+        if scope not in caller.scopes and caller.scopes.isdisjoint(scope.split(EITHER)):
             raise Forbidden(f"the token lacks the scope {scope}")
         return caller
 

@@ -22,9 +22,15 @@ SELECT number, task_id, tenant_id, process_id, item_id, kind, state, title, pers
   finished_ms, expires_ms, outcome
 FROM task WHERE about_process_id IN {process_ids} ORDER BY number;
 
--- insert_metadata: to filter by
+-- insert_process_metadata: to filter processes by
 INSERT INTO metadata (tenant_id, subject, key, value, number, process_id)
-VALUES (:tenant_id, :subject, :key, :value, :number, :process_id);
+SELECT tenant_id, 'process', :key, :value, number, process_id FROM process
+WHERE process_id = :process_id;
+
+-- insert_task_metadata: to filter tasks by
+INSERT INTO metadata (tenant_id, subject, key, value, number, process_id)
+SELECT tenant_id, 'task', :key, :value, number, process_id FROM task
+WHERE item_id = :item_id AND state = 'pending';
 
 -- insert_tracked: what a tracked process is found by
 INSERT INTO tracked (number, process_id, tenant_id, name, template_id)
