@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator, Sequence
 
 import pytest
-from databases import Database, migrated, raw
+from databases import PostgresDatabase, SqliteDatabase, migrated, raw
+
+from procession.store.store import Store
+
+Refusals = tuple[type[Exception], ...]
 
 PROCESS = """INSERT INTO process (process_id, tenant_id, namespace, process_type, system,
   request_id, created_ms, version, state, finished_ms, standing, request)
@@ -48,20 +53,43 @@ def filled(text: str, **values: object) -> str:
     return text.format(**(WELL | values))
 
 
-def outcome(database: Database, *texts: str) -> bool:
-    """Whether the last statement is accepted after the ones before it were."""
+class Schema:
+    """One migrated database for all tests of this file; each takes back what it wrote."""
 
-    async def run() -> bool:
-        async with migrated(database) as store:
+    def __init__(self, runner: asyncio.Runner, store: Store, refusals: Refusals) -> None:
+        self._runner, self._store, self._refusals = runner, store, refusals
+
+    def accepts(self, *texts: str) -> bool:
+        """Whether the last statement is accepted after the ones before it were."""
+        return self._runner.run(self._accepts(texts))
+
+    async def _accepts(self, texts: Sequence[str]) -> bool:
+        await self._store.connection.begin()
+        try:
             for text in texts[:-1]:
-                await raw(store, text)
+                await raw(self._store, text)
             try:
-                await raw(store, texts[-1])
-            except database.refusals:
+                await raw(self._store, texts[-1])
+            except self._refusals:
                 return False
             return True
+        finally:
+            await self._store.connection.rollback()
 
-    return asyncio.run(run())
+
+@pytest.fixture(scope="module", params=["postgresql", "sqlite"])
+def schema(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Schema]:
+    database = (
+        SqliteDatabase(tmp_path_factory.mktemp("schema"))
+        if request.param == "sqlite"
+        else PostgresDatabase(request.getfixturevalue("postgres").address("schema"))
+    )
+    with asyncio.Runner() as runner:
+        opened = migrated(database)
+        yield Schema(runner, runner.run(opened.__aenter__()), database.refusals)
+        runner.run(opened.__aexit__(None, None, None))
 
 
 @pytest.mark.parametrize(
@@ -93,9 +121,9 @@ def outcome(database: Database, *texts: str) -> bool:
     ],
 )
 def test_a_row_that_contradicts_itself_is_refused(
-    database: Database, text: str, bad: dict[str, object]
+    schema: Schema, text: str, bad: dict[str, object]
 ) -> None:
-    assert not outcome(database, filled(text, **bad))
+    assert not schema.accepts(filled(text, **bad))
 
 
 @pytest.mark.parametrize(
@@ -115,26 +143,26 @@ def test_a_row_that_contradicts_itself_is_refused(
     ],
 )
 def test_a_row_that_makes_sense_is_accepted(
-    database: Database, text: str, good: dict[str, object]
+    schema: Schema, text: str, good: dict[str, object]
 ) -> None:
-    assert outcome(database, filled(text, **good))
+    assert schema.accepts(filled(text, **good))
 
 
 @pytest.mark.parametrize("second", ["claimed", "running", "completed", "retrying"])
-def test_a_phone_is_held_by_one_item_at_a_time(database: Database, second: str) -> None:
+def test_a_phone_is_held_by_one_item_at_a_time(schema: Schema, second: str) -> None:
     ended = {"finished_ms": 1} if second == "completed" else {}
     other = filled(ITEM, **(HELD | {"item_id": "j", "state": second} | ended))
-    assert not outcome(database, filled(ITEM, **HELD), other)
+    assert not schema.accepts(filled(ITEM, **HELD), other)
 
 
-def test_phones_of_the_same_name_belong_to_their_tenants(database: Database) -> None:
+def test_phones_of_the_same_name_belong_to_their_tenants(schema: Schema) -> None:
     other = filled(ITEM, **(HELD | {"item_id": "j", "tenant_id": 2}))
-    assert outcome(database, filled(ITEM, **HELD), other)
+    assert schema.accepts(filled(ITEM, **HELD), other)
 
 
-def test_a_given_up_lease_gives_the_phone_to_the_next(database: Database) -> None:
+def test_a_given_up_lease_gives_the_phone_to_the_next(schema: Schema) -> None:
     freed = "UPDATE item SET lease_ms = NULL, state = 'queued' WHERE item_id = 'i'"
-    assert outcome(database, filled(ITEM, **HELD), freed, filled(ITEM, **(HELD | {"item_id": "j"})))
+    assert schema.accepts(filled(ITEM, **HELD), freed, filled(ITEM, **(HELD | {"item_id": "j"})))
 
 
 @pytest.mark.parametrize(
@@ -151,12 +179,12 @@ def test_a_given_up_lease_gives_the_phone_to_the_next(database: Database) -> Non
     ],
 )
 def test_what_is_unique_is_refused_twice(
-    database: Database, text: str, again: dict[str, object]
+    schema: Schema, text: str, again: dict[str, object]
 ) -> None:
     tenant = [] if text is TENANT else [filled(TENANT)]
-    assert not outcome(database, *tenant, filled(text), filled(text, **again))
+    assert not schema.accepts(*tenant, filled(text), filled(text, **again))
 
 
-def test_the_same_request_is_another_one_for_another_tenant(database: Database) -> None:
+def test_the_same_request_is_another_one_for_another_tenant(schema: Schema) -> None:
     other = filled(PROCESS, process_id="q", tenant_id=2)
-    assert outcome(database, filled(PROCESS), other)
+    assert schema.accepts(filled(PROCESS), other)
