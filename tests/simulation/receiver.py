@@ -62,5 +62,5 @@ class SimulatedSender(Sender):
     async def __aenter__(self) -> Self:
         return self
 
-    async def _post(self, delivery: Delivery, now_ms: int) -> Answer:
+    async def _send(self, delivery: Delivery, now_ms: int) -> Answer:
         return await self._receiver.post(delivery)
