@@ -10,7 +10,7 @@ const SHOWN_MAX = 20;
 
 /** Signs in, starts jobs, and shows them. The token stays in the page's memory. */
 export function Page() {
-  const [token, setToken] = useState<string | null>(import.meta.env["VITE_TOKEN"] ?? null);
+  const [token, setToken] = useState<string | null>(import.meta.env.VITE_TOKEN ?? null);
   const workspace = useMemo(() => {
     const forget = (refused?: string) => {
       if (refused !== undefined) setToken(null);

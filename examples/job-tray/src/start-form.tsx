@@ -19,7 +19,7 @@ export function StartForm({ workspace, onStarted }: StartFormProps) {
     setBusy(true);
     setError(null);
     try {
-      onStarted((await workspace.start(await newJob(choice, form.get("file")))).id);
+      onStarted((await workspace.start(await newJob(choice, form.get("file"), workspace))).id);
     } catch (thrown) {
       setError(thrown instanceof Error ? thrown.message : String(thrown));
     }
@@ -44,7 +44,7 @@ export function StartForm({ workspace, onStarted }: StartFormProps) {
         </>
       )}
       <button type="submit" disabled={isBusy}>
-        Start
+        {isBusy && choice === "csv_import" ? "Uploading" : "Start"}
       </button>
       {error && <p role="alert">{error}</p>}
     </form>

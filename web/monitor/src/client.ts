@@ -108,8 +108,13 @@ export class ProcessClient implements Source {
   }
 
   /** The API's answer to a request, or null for 304. */
-  ask(path: string, request: Request = {}, signal?: AbortSignal): Promise<unknown> {
-    return this.#http.json(path, request, this.limits.answerMs, signal);
+  ask(
+    path: string,
+    request: Request = {},
+    signal?: AbortSignal,
+    deadlineMs = this.limits.answerMs,
+  ): Promise<unknown> {
+    return this.#http.json(path, request, deadlineMs, signal);
   }
 
   /** What a command has answered, to all who follow the process in this page. */

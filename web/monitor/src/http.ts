@@ -23,6 +23,7 @@ export interface Access {
 export interface Request {
   readonly method?: "GET" | "POST";
   readonly headers?: Readonly<Record<string, string>>;
+  /** A file is sent as it is, everything else as JSON. */
   readonly body?: unknown;
 }
 
@@ -99,7 +100,8 @@ export class Http {
     if (token !== null) sent.set("Authorization", `Bearer ${token}`);
     const init: RequestInit = { headers: sent, credentials, signal, cache: "no-store" };
     init.method = request.method ?? "GET";
-    if (request.body !== undefined) {
+    if (request.body instanceof Blob) init.body = request.body;
+    else if (request.body !== undefined) {
       sent.set("Content-Type", "application/json");
       init.body = JSON.stringify(request.body);
     }

@@ -17,4 +17,4 @@ export {
 } from "./process.js";
 export type { Connection } from "./state.js";
 export type { Source, StreamSink } from "./stream.js";
-export { type ListQuery, type NewProcess, Workspace } from "./workspace.js";
+export { type ListQuery, type NewProcess, type Upload, Workspace } from "./workspace.js";

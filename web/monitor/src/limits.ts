@@ -20,6 +20,8 @@ export interface Limits {
   readonly hideMs: number;
   /** A request other than a stream is given up after this time. */
   readonly answerMs: number;
+  /** The same for a file that is sent; the server waits as long for one. */
+  readonly uploadMs: number;
   /** Streams of one client at a time; browsers allow six connections to an HTTP/1.1 server. */
   readonly streamsMax: number;
 }
@@ -36,5 +38,6 @@ export const LIMITS: Limits = {
   probeMs: 30_000,
   hideMs: 5_000,
   answerMs: 15_000,
+  uploadMs: 1_800_000,
   streamsMax: 4,
 };

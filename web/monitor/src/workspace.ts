@@ -1,7 +1,7 @@
 /** A workspace: its list of processes, starting new ones, and one stream for all of them. */
 
 import type { ProcessClient } from "./client.js";
-import { asError } from "./errors.js";
+import { asError, ServerUnreachable } from "./errors.js";
 import {
   asList,
   asProcess,
@@ -17,6 +17,14 @@ export interface NewProcess {
   readonly input: Json;
   /** Sent again with the same id, the request gives the process it has started already. */
   readonly request_id?: string;
+}
+
+/** A file the server keeps for a job, which is told its `id`. */
+export interface Upload {
+  readonly id: string;
+  readonly name: string;
+  readonly bytes: number;
+  readonly sha256: string;
 }
 
 export interface ListQuery {
@@ -64,6 +72,13 @@ export class Workspace implements Source {
   async start(process: NewProcess): Promise<Process> {
     const body = { workspace_id: this.id, ...process };
     return asProcess(await this.client.ask("/processes", { method: "POST", body }));
+  }
+
+  /** Given up when it has not arrived after `limits.uploadMs`. */
+  async upload(file: Blob, name: string, signal?: AbortSignal): Promise<Upload> {
+    const path = `/uploads?name=${encodeURIComponent(name)}`;
+    const { uploadMs } = this.client.limits;
+    return asUpload(await this.client.ask(path, { method: "POST", body: file }, signal, uploadMs));
   }
 
   follow(id: number, after: number | null, sink: StreamSink): Close {
@@ -141,4 +156,10 @@ export class Workspace implements Source {
     this.#close = null;
     this.#isLive = false;
   }
+}
+
+/** The value, if it is an upload. Raises ServerUnreachable. */
+function asUpload(value: unknown): Upload {
+  if (typeof (value as Upload | null)?.id === "string") return value as Upload;
+  throw new ServerUnreachable("What came is not an upload.");
 }

@@ -36,6 +36,16 @@ test("a token, the caller's headers and a body are sent", async () => {
   });
 });
 
+test("a file is sent as it is, in the time it may take", async () => {
+  const file = new Blob(["a,b\n"], { type: "text/csv" });
+  const http = httpOf(({ init, headers }) => {
+    expect(init.body).toBe(file);
+    expect(headers.has("content-type")).toBe(false);
+    return ok();
+  });
+  await http.json("/uploads?name=a.csv", { method: "POST", body: file }, 1_000);
+});
+
 test("without a token none is sent: the session's cookie is", async () => {
   const http = httpOf(({ init, headers }) => {
     expect(headers.has("authorization")).toBe(false);
