@@ -1,4 +1,7 @@
-"""Simulated phones and one calm installation serve all tests; what is killed is made apart."""
+"""Simulated phones and one calm installation serve all tests; what is killed is made apart.
+
+They end with the last test of this folder: phones that are looked at cost time as long as they are.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from stories import Told
 from world import CALM_PHONES, World, account_of
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def simulated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulated]:
     phones = Simulated(tmp_path_factory.mktemp("simulator"))
     try:
@@ -21,14 +24,14 @@ def simulated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulated]:
         phones.end()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def receiver() -> Iterator[Receiver]:
     with Receiver().listening() as listening:
         yield listening
     assert listening.refused == []
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def calm(
     tmp_path_factory: pytest.TempPathFactory, simulated: Simulated, receiver: Receiver
 ) -> Iterator[World]:
@@ -44,7 +47,7 @@ def calm(
         world.end()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def told(
     request: pytest.FixtureRequest,
     tmp_path_factory: pytest.TempPathFactory,
