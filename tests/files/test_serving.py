@@ -25,7 +25,6 @@ from procession.files.serving import (
     type_of,
 )
 from procession.files.store import FilesAway, OpenFile, StoredFile
-from procession.files.types import accepts
 
 KEY = "7/" + "0123456789abcdef" * 2 + "/a.txt"
 NOW_MS = 1_774_168_200_000
@@ -151,23 +150,6 @@ def test_a_part_says_which_it_is() -> None:
     assert sized(OpenFile(file("a", ""), *whole, chunks_of())) == ((b"content-length", b"10"),)
     headers = dict(sized(OpenFile(file("a", ""), *part, chunks_of())))
     assert headers == {b"content-length": b"3", b"content-range": b"bytes 3-5/10"}
-
-
-@pytest.mark.parametrize(
-    ("accept", "name", "kind", "taken"),
-    [
-        ("", "a", "x/y", True),
-        (".pdf", "A.PDF", "", True),
-        (".pdf", "a.pdf.exe", "application/pdf", False),
-        ("image/*, .csv", "a", "image/webp", True),
-        ("image/*", "a.png", "imagex/png", False),
-        ("text/csv", "a", "text/csv; charset=x", True),
-    ],
-)
-def test_a_field_takes_what_its_accept_says(
-    accept: str, name: str, kind: str, *, taken: bool
-) -> None:
-    assert accepts(accept, name, kind) is taken
 
 
 def test_a_bucket_that_does_not_answer_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

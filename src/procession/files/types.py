@@ -1,4 +1,4 @@
-"""Content types: what is kept of the given one, what a browser may show, what a field accepts."""
+"""Content types: what is kept of the given one, and what a browser may show."""
 
 from __future__ import annotations
 
@@ -20,18 +20,3 @@ def media_type(given: str) -> str:
 def is_shown(content_type: str) -> bool:
     """Whether a browser may show it; everything else is downloaded."""
     return content_type in SHOWN
-
-
-def accepts(accept: str, name: str, content_type: str) -> bool:
-    """Whether an HTML `accept` list (`.pdf, image/*, text/csv`) takes a file; empty takes all."""
-    words = [word.strip().lower() for word in accept.split(",") if word.strip()]
-    kind = media_type(content_type)
-    return not words or any(_takes(word, name.lower(), kind) for word in words)
-
-
-def _takes(word: str, name: str, kind: str) -> bool:
-    if word.startswith("."):
-        return name.endswith(word)
-    if word.endswith("/*"):
-        return word == "*/*" or kind.startswith(word[:-1])
-    return kind == word

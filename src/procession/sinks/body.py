@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
+from procession.forms.blocks import Definition
 from procession.sinks.definitions import Event
 from procession.webhooks.signing import Secret, sign_standard
 
@@ -20,7 +21,7 @@ USER_AGENT = "procession/1.0"
 class TaskEnded(Struct, frozen=True, kw_only=True):
     """A task that has ended: what sinks tell. `at_ms` is when.
 
-    `steps` is the form as it was submitted, `title` its title; `data` what was answered.
+    `form` is what was asked, `title` its title, `data` what was answered.
     """
 
     event: Event
@@ -30,7 +31,7 @@ class TaskEnded(Struct, frozen=True, kw_only=True):
     correlation_key: str | None = None
     data: Mapping[str, Any] | None = None
     reason: str | None = None
-    steps: Sequence[Mapping[str, Any]] = ()
+    form: Definition | None = None
 
     @property
     def name(self) -> str:
