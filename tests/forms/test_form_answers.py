@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 from filled import EVERY_KIND, FILES, asking, data_url, good_answers, png
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from procession.forms.answers import answers_from_form, check_answers, file_keys
@@ -266,6 +266,7 @@ _JSON = st.recursive(
 )
 
 
+@settings(max_examples=50)
 @given(st.dictionaries(st.sampled_from([*good_answers(), "spy"]), _JSON))
 def test_no_answers_break_the_check(data: dict[str, Any]) -> None:
     file_keys(WHOLE, data)
@@ -273,6 +274,7 @@ def test_no_answers_break_the_check(data: dict[str, Any]) -> None:
         check_answers(WHOLE, {**data, "agree": None}, FILES.get)
 
 
+@settings(max_examples=50)
 @given(st.dictionaries(st.sampled_from([*POSTED, "spy"]), st.lists(st.text(max_size=9))))
 def test_no_posted_page_breaks_the_reading(fields: dict[str, list[str]]) -> None:
     data = answers_from_form(WHOLE, fields)

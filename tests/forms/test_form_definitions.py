@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 from filled import EVERY_KIND, asking
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from procession.forms import blocks as form
@@ -294,6 +294,7 @@ def test_few_of_very_many_faults_are_told() -> None:
     assert len(faults(with_blocks(*[{"type": "x"}] * 90))) == 20
 
 
+@settings(max_examples=50)
 @given(ANY_JSON)
 def test_no_json_breaks_the_reading(value: object) -> None:
     field = {"type": "input", "field": value}
@@ -302,6 +303,7 @@ def test_no_json_breaks_the_reading(value: object) -> None:
             parsed(whole)
 
 
+@settings(max_examples=50)
 @given(st.sampled_from([*range(7)]), st.text(max_size=8), ANY_JSON)
 def test_no_odd_value_of_a_key_breaks_the_reading(block: int, key: str, value: object) -> None:
     chosen = deepcopy(EVERY_KIND)["steps"][0]["blocks"][block]

@@ -70,6 +70,7 @@
     const fresh = new DOMParser().parseFromString(page, "text/html");
     const main = document.importNode(fresh.querySelector("main"), true);
     main.querySelectorAll("noscript").forEach((part) => part.remove());
+    main.querySelectorAll("[autofocus]").forEach((part) => part.removeAttribute("autofocus"));
     document.title = fresh.title;
     document.querySelector("main").replaceWith(main);
     if (new URL(address).origin === location.origin) history.replaceState(null, "", address);
