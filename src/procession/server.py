@@ -91,6 +91,11 @@ class AllStreams:
         self.execution = execution_streams(engine)
         self.workspace = WorkspaceStreams(engine)
 
+    @property
+    def count(self) -> int:
+        """How many streams are open."""
+        return self.execution.count + self.workspace.count
+
     def close_all(self) -> None:
         self.execution.close_all()
         self.workspace.close_all()
@@ -111,6 +116,7 @@ def make_app(engine: Engine, guard: AddressGuard, streams: AllStreams) -> App:
         check_url=read_url,
         asset_check=asset_check,
         streams=streams.execution,
+        streams_open=lambda: streams.count,
         load=load,
     )
     workspace = workspace_face(engine, access, streams.workspace)

@@ -15,7 +15,7 @@ from living_server import OURS, Api, Living, living, until
 from requests_by_hand import cancel_request, fresh, process_of
 from worker_by_hand import Worker
 
-from procession.faces import stream
+from procession.faces import open_streams, stream
 
 
 class Frame(NamedTuple):
@@ -159,7 +159,7 @@ def test_many_watchers_see_the_same_and_are_encoded_once(api: Api, server: Livin
     with streaming(api, item["process_id"]) as one, streaming(api, item["process_id"]) as two:
         first = [one.frame(), two.frame()]
         assert first[0] == first[1]
-        assert (server.streams.count, len(server.streams._channels)) == (2, 1)
+        assert (server.streams.count, len(server.streams.channels)) == (2, 1)
         worker.finish(item)
         assert one.frames() == two.frames()
 
@@ -193,7 +193,7 @@ def test_a_reader_that_does_not_read_gets_the_newest_state_only(api: Api, server
             f"Authorization: Bearer {OURS}\r\n\r\n".encode()
         )
         until(lambda: server.streams.count == 1)
-        (channel,) = server.streams._channels.values()
+        (channel,) = server.streams.channels
         (mailbox,) = channel.mailboxes
         for number in range(300):
             worker.progress(item, number / 3)
@@ -215,7 +215,7 @@ def test_a_window_ends_and_idle_streams_are_pinged(
     tmp_path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stream, "WINDOW_S", 1.0)
-    monkeypatch.setattr(stream, "PING_S", 0.3)
+    monkeypatch.setattr(open_streams, "PING_S", 0.3)
     with living(tmp_path) as server:
         api = Api(server.port)
         Worker(api, "idle-phone", agent_id="idle").register()
@@ -230,7 +230,7 @@ def test_a_window_ends_and_idle_streams_are_pinged(
 def test_a_lost_wake_up_is_made_good_by_the_timer(
     tmp_path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stream, "PING_S", 0.2)
+    monkeypatch.setattr(open_streams, "PING_S", 0.2)
     with living(tmp_path) as server:
         api = Api(server.port)
         worker = Worker(api, "phone-1").register()

@@ -198,11 +198,35 @@ def test_signing_out_ends_the_open_streams_of_the_session_and_no_other(
     assert mine.status == theirs.status == tray.status == 200
     workspace = server.all_streams.workspace
     until(lambda: workspace.count == 3)
+    assert b"procession_streams_open 3.0\n" in api.get("/metrics").body
     one.post("/api/logout")
     until(lambda: workspace.count == 1)
     assert b"data: " in mine.read() and b"data: " in tray.read()
     theirs.close()
     other.close()
+    until(lambda: workspace.count == 0)
+
+
+@pytest.mark.parametrize("kind", ["one", "all"])
+def test_a_sign_out_while_a_stream_opens_is_not_overheard(
+    server: Living, api: Api, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    one = signed_in(api, person(server))
+    job = one.post("/api/processes", {"type": "sleep", "input": {"seconds": 60}}).json
+    path = f"/api/processes/{job['id']}/stream" if kind == "one" else "/api/processes/stream"
+    workspace = server.all_streams.workspace
+    streams = getattr(workspace, kind)
+    opened = streams.open
+
+    async def signing_out(*args: Any) -> Any:
+        answer = await opened(*args)
+        await people.Sessions(server.engine).sign_out(claims["jti"])
+        return answer
+
+    claims = claims_of(one.token or "", secret_of(server))
+    monkeypatch.setattr(streams, "open", signing_out)
+    reply = one.get(path)
+    assert (reply.status, reply.body) == (401, UNAUTHENTICATED)
     until(lambda: workspace.count == 0)
 
 

@@ -14,15 +14,14 @@ from typing import NamedTuple, Protocol
 import structlog
 from msgspec.structs import replace
 
-from procession.core.errors import Overloaded
 from procession.core.process import Process
 from procession.core.states import FINAL
 from procession.engine import Engine
 from procession.faces.endpoint import Answer, Write
+from procession.faces.open_streams import OpenStreams
 from procession.store.connection import Topic
 
 WINDOW_S = 25.0
-PING_S = 10.0
 RETRY_MS = 1_000
 FRAMES_WAITING_MAX = 64
 FRAMES_BYTES_MAX = 262_144
@@ -245,70 +244,38 @@ class Streams:
     """All open streams of one face."""
 
     def __init__(self, engine: Engine, encode: Encode) -> None:
-        self._engine = engine
-        self._encode = encode
-        self._channels: dict[str, Channel] = {}
-        self._pinging: asyncio.TimerHandle | None = None
-        self._closing = False
+        def channel(process_id: str, gone: Callable[[], None]) -> Channel:
+            return Channel(engine, encode, process_id, gone)
+
+        self._open = OpenStreams(channel)
 
     @property
     def count(self) -> int:
         """How many streams are open."""
-        return sum(len(channel.mailboxes) for channel in self._channels.values())
+        return len(self._open)
+
+    @property
+    def channels(self) -> list[Channel]:
+        """One for each process that is watched."""
+        return self._open.watched
 
     async def open(self, process_id: str, read: Read, after: int | None) -> Answer:
         """An answer that streams the process which `read` finds; raises what `read` raises.
 
-        `after` is the last version the client has seen.
+        `after` is the last version the client has seen. Raises Overloaded.
         """
-        if self._closing:
-            raise Overloaded("the server is stopping")
-        channel = self._channel(process_id)
+        channel = self._open.of(process_id)
         mailbox = channel.join()
         try:
             await channel.start(mailbox, await read(), after)
         except BaseException:
             mailbox.close()
             raise
-        if self._pinging is None:
-            self._ping_later()
         return Answer(200, mailbox, HEADERS, CONTENT_TYPE)
 
     def close_all(self) -> None:
         """End every stream; none is opened any more."""
-        self._closing = True
-        for channel in tuple(self._channels.values()):
-            for mailbox in tuple(channel.mailboxes):
-                mailbox.close()
-
-    def _channel(self, process_id: str) -> Channel:
-        channel = self._channels.get(process_id)
-        if channel is None:
-            channel = Channel(
-                self._engine,
-                self._encode,
-                process_id,
-                lambda: self._forget(process_id),
-            )
-            self._channels[process_id] = channel
-        return channel
-
-    def _forget(self, process_id: str) -> None:
-        self._channels.pop(process_id, None)
-        if not self._channels and self._pinging is not None:
-            self._pinging.cancel()
-            self._pinging = None
-
-    def _ping_later(self) -> None:
-        self._pinging = asyncio.get_running_loop().call_later(PING_S, self._ping)
-
-    def _ping(self) -> None:
-        """Also look again: a wake-up may have been lost."""
-        for channel in tuple(self._channels.values()):
-            channel.wake(())
-            for mailbox in tuple(channel.mailboxes):
-                mailbox.ping()
-        self._ping_later()
+        self._open.close_all()
 
 
 def last_event_id(text: str) -> int | None:

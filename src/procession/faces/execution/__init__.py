@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from procession.engine import Engine
 from procession.faces.access import Access
 from procession.faces.endpoint import Endpoint, Face, Load
@@ -31,6 +33,7 @@ def execution_face(
     check_url: CheckUrl,
     asset_check: AssetCheck,
     streams: Streams,
+    streams_open: Callable[[], int],
     load: Load,
 ) -> Face:
     """The face; `load` is the one its App counts with."""
@@ -42,7 +45,7 @@ def execution_face(
         Work(engine),
         Legacy(engine, check_url, asset_check),
         Fleet(engine),
-        About(engine, access.admit, load, streams, lambda: endpoints),
+        About(engine, access.admit, load, streams_open, lambda: endpoints),
     )
     for part in parts:
         endpoints += part.endpoints()

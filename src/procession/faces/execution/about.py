@@ -17,7 +17,6 @@ from procession.faces.execution.answers import Capabilities, CapabilityView, Hea
 from procession.faces.execution.declared import read
 from procession.faces.execution.metrics import CONTENT_TYPE, metrics_text
 from procession.faces.openapi import document
-from procession.faces.stream import Streams
 from procession.store.turn import Turn
 
 HEALTH_S_MAX = 2.0
@@ -32,13 +31,13 @@ class About:
         engine: Engine,
         admit: Admit,
         load: Load,
-        streams: Streams,
+        streams_open: Callable[[], int],
         documented: Callable[[], Sequence[Endpoint]],
     ) -> None:
         self._engine = engine
         self._admit = admit
         self._load = load
-        self._streams = streams
+        self._streams_open = streams_open
         self._document = cache(lambda: encode(document(documented())))
 
     async def capabilities(self, request: Request) -> Answer:
@@ -70,7 +69,7 @@ class About:
             await self._admit(request, "execution:read")
         rows = await self._engine.store.connection.fetch("count_states")
         states = {row[0]: int(row[1]) for row in rows}
-        text = metrics_text(self._load, self._streams.count, states)
+        text = metrics_text(self._load, self._streams_open(), states)
         return Answer(200, text, content_type=CONTENT_TYPE)
 
     def endpoints(self) -> list[Endpoint]:

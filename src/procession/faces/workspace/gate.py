@@ -38,7 +38,7 @@ class Gate:
         found = await self.signed_in(request)
         if found is None:
             return await self._access.admit(request, scope)
-        caller = caller_of(found.person)
+        caller = caller_of(found.person, found.claims.jti)
         if scope not in caller.scopes:
             raise Forbidden(f"the role {found.person.role} lacks the scope {scope}")
         return caller
@@ -71,10 +71,10 @@ class Gate:
             raise Forbidden("the X-CSRF-Token is missing or wrong")
 
 
-def caller_of(person: Person) -> Caller:
-    """What a person may do."""
+def caller_of(person: Person, session_id: str) -> Caller:
+    """What a person may do, for as long as the session is live."""
     token_id = f"{_USER}{person.person_id}"
-    return Caller(token_id, person.tenant_id, NAMESPACE_FIRST, SCOPES[person.role])
+    return Caller(token_id, person.tenant_id, NAMESPACE_FIRST, SCOPES[person.role], session_id)
 
 
 def person_id_of(caller: Caller) -> int | None:

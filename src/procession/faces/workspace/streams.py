@@ -47,14 +47,11 @@ class Watching:
     async def one(self, request: Request) -> Answer:
         """Admits by itself: a token in the query is of this one stream."""
         query: StreamQuery = request.query
-        session_id = ""
         if query.token:
             person, claims = await self._sessions.find(query.token)
-            request.caller, session_id = caller_of(person), claims.jti
+            request.caller = caller_of(person, claims.jti)
         else:
             request.caller = await self._gate.admit(request, "jobs:read")
-            signed = await self._gate.signed_in(request)
-            session_id = signed.claims.jti if signed else ""
         process = await self._processes.find(request)
         if query.token and claims.process != process.process_id:
             raise Unauthenticated
@@ -65,16 +62,13 @@ class Watching:
         answer = await self._streams.open(
             process.process_id, now, last_event_id(request.header(b"last-event-id"))
         )
-        self._end_with(session_id, answer)
-        return answer
+        return await self._ending_with_session(request, answer)
 
     async def all(self, request: Request) -> Answer:
         query: TrayQuery = request.query
         workspace = await self._workspaces.chosen(request.caller, query.workspace_id)
         answer = await self._trays.open(request.caller.tenant_id, workspace.namespace)
-        signed = await self._gate.signed_in(request)
-        self._end_with(signed.claims.jti if signed else "", answer)
-        return answer
+        return await self._ending_with_session(request, answer)
 
     async def token(self, request: Request) -> Answer:
         """An API token needs none: what can send it can send headers."""
@@ -86,10 +80,14 @@ class Watching:
         url = f"/api/processes/{process.number}/stream?token={token}"
         return Answer(body=StreamToken(token, stamp(until_ms), url))
 
-    def _end_with(self, session_id: str, answer: Answer) -> None:
-        """Signing out ends the stream at once, on this server and, by a notice, on the others."""
+    async def _ending_with_session(self, request: Request, answer: Answer) -> Answer:
+        """Signing out ends the stream at once, on this server and, by a notice, on the others.
+
+        Raises Unauthenticated.
+        """
+        session_id = request.caller.session_id
         if not session_id:
-            return
+            return answer
         mailbox: Mailbox = answer.body
         topics = [session_topic(session_id)]
         wakeup = self._engine.wakeup
@@ -102,6 +100,14 @@ class Watching:
 
         wakeup.listen(topics, end)
         mailbox.on_close(lambda: wakeup.unlisten(topics, end))
+        try:
+            # Who signed out before this was listening has sent the notice already.
+            if not await self._sessions.is_live(session_id):
+                raise Unauthenticated
+        except BaseException:
+            mailbox.close()
+            raise
+        return answer
 
     async def _end_if_over(self, session_id: str, mailbox: Mailbox) -> None:
         if not await self._sessions.is_live(session_id):

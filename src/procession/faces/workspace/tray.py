@@ -8,11 +8,11 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from procession.core.errors import Overloaded
 from procession.core.process import Process
 from procession.engine import Engine
 from procession.faces.endpoint import Answer
-from procession.faces.stream import CONTENT_TYPE, HEADERS, PING_S, Frame, Mailbox
+from procession.faces.open_streams import OpenStreams
+from procession.faces.stream import CONTENT_TYPE, HEADERS, Frame, Mailbox
 from procession.store.connection import Topic
 from procession.store.store import LATEST, Filter
 
@@ -138,51 +138,21 @@ class Trays:
     """All open streams of workspaces."""
 
     def __init__(self, engine: Engine, encode: Encode) -> None:
-        self._engine = engine
-        self._encode = encode
-        self._trays: dict[tuple[int, str], Tray] = {}
-        self._pinging: asyncio.TimerHandle | None = None
-        self._closing = False
+        def tray(key: tuple[int, str], gone: Callable[[], None]) -> Tray:
+            return Tray(engine, encode, *key, gone)
+
+        self._open = OpenStreams(tray)
 
     @property
     def count(self) -> int:
         """How many streams are open."""
-        return sum(len(tray.mailboxes) for tray in self._trays.values())
+        return len(self._open)
 
     async def open(self, tenant_id: int, namespace: str) -> Answer:
         """An answer that streams a workspace. Raises Overloaded."""
-        if self._closing:
-            raise Overloaded("the server is stopping")
-        key = (tenant_id, namespace)
-        tray = self._trays.get(key)
-        if tray is None:
-            tray = Tray(self._engine, self._encode, tenant_id, namespace, lambda: self._forget(key))
-            self._trays[key] = tray
-        mailbox = await tray.join()
-        if self._pinging is None:
-            self._ping_later()
+        mailbox = await self._open.of((tenant_id, namespace)).join()
         return Answer(200, mailbox, HEADERS, CONTENT_TYPE)
 
     def close_all(self) -> None:
         """End every stream; none is opened any more."""
-        self._closing = True
-        for tray in tuple(self._trays.values()):
-            for mailbox in tuple(tray.mailboxes):
-                mailbox.close()
-
-    def _forget(self, key: tuple[int, str]) -> None:
-        self._trays.pop(key, None)
-        if not self._trays and self._pinging is not None:
-            self._pinging.cancel()
-            self._pinging = None
-
-    def _ping_later(self) -> None:
-        self._pinging = asyncio.get_running_loop().call_later(PING_S, self._ping)
-
-    def _ping(self) -> None:
-        """Also look again: a wake-up may have been lost."""
-        for tray in tuple(self._trays.values()):
-            tray.wake(("process",))
-            for mailbox in tuple(tray.mailboxes):
-                mailbox.ping()
-        self._ping_later()
+        self._open.close_all()
