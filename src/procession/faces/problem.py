@@ -28,6 +28,7 @@ from procession.core.errors import (
 from procession.faces import endpoint as http
 from procession.faces.endpoint import Answer, Headers
 from procession.faces.strict import BodyInvalid, FieldError
+from procession.links import LinkGone
 
 CONTENT_TYPE = b"application/problem+json"
 
@@ -41,6 +42,7 @@ STATUSES: dict[type[Exception], int] = {
     StillHeld: 409,
     LeaseLost: 409,
     RequestReused: 409,
+    LinkGone: 410,
     Overloaded: 503,
     Unauthenticated: 401,
     Forbidden: 403,
