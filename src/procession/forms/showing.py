@@ -60,7 +60,7 @@ def site(address: str) -> str:
 def byte_words(count: int) -> str:
     """`300 bytes`, `12 KB`, `2.5 MB`."""
     if count < KIB:
-        return f"{count} bytes"
+        return f"{count} byte" + ("s" if count != 1 else "")
     if count < KIB * KIB:
         return f"{count / KIB:.0f} KB"
     return f"{count / KIB / KIB:.1f}".removesuffix(".0") + " MB"
