@@ -102,6 +102,7 @@ CREATE TABLE task (
   UNIQUE (tenant_id, task_id)
 );
 CREATE UNIQUE INDEX one_task_per_item ON task (item_id) WHERE state = 'pending';
+CREATE INDEX task_newest ON task (tenant_id, number);
 CREATE INDEX task_state ON task (tenant_id, state, number);
 CREATE INDEX task_process ON task (process_id);
 CREATE INDEX task_person ON task (tenant_id, person_id, number) WHERE person_id IS NOT NULL;
@@ -142,6 +143,7 @@ CREATE TABLE link (
   code_hash TEXT,
   code_until_ms BIGINT,
   code_tries INTEGER NOT NULL DEFAULT 0,
+  codes_wrong INTEGER NOT NULL DEFAULT 0,
   codes_sent TEXT NOT NULL DEFAULT '[]'
 );
 CREATE INDEX link_process ON link (process_id);
@@ -171,7 +173,11 @@ CREATE TRIGGER task_gone AFTER DELETE ON task BEGIN
 -- only on postgresql
 -- Where the database may not have the extension, a search walks instead; doctor says so.
 DO $$ BEGIN CREATE EXTENSION IF NOT EXISTS pg_trgm; CREATE INDEX tracked_text ON tracked
-  USING gin (name gin_trgm_ops); CREATE INDEX task_text ON task
-  USING gin (title gin_trgm_ops); EXCEPTION
+  USING gin (name gin_trgm_ops); CREATE INDEX task_title ON task
+  USING gin (lower(title) gin_trgm_ops); EXCEPTION
   WHEN insufficient_privilege OR feature_not_supported OR undefined_file
   THEN RAISE NOTICE 'no pg_trgm'; END $$;
+
+-- only on postgresql
+-- So that a search reads the same on both.
+CREATE VIEW task_text AS SELECT number AS rowid, lower(title) AS title FROM task;
