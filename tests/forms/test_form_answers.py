@@ -77,6 +77,7 @@ def test_every_fault_is_told_at_once() -> None:
         ("km", True, "true must be a number"),
         ("km", float("nan"), "must be a number"),
         ("km", float("inf"), "must be a number"),
+        ("km", 10**400, "must be a number"),
         ("colour", "Ocean blue", '"Ocean blue" is not one of the options'),
         ("colour", ["red"], "is not one of the options"),
         ("cleaned", "yes", '"yes" must be true or false'),

@@ -157,6 +157,7 @@ def test_every_fault_is_told_at_once_with_its_place() -> None:
             "is required",
         ),
         (asking("a", "L", "file", accept="exe;"), "field.accept", '"exe;" must be like .pdf'),
+        (asking("a", "L", "file", accept=[".a"] * 51), "field.accept", "has 51 items"),
         (asking("a", "L", "file", accept=7), "field.accept", "7 must be a string or an array"),
         (
             asking("a", "L", "file", max_files=0),
@@ -280,18 +281,26 @@ def _form_of(steps: int, blocks: int, block: Callable[[int], object]) -> dict[st
         (1, form.BLOCKS_MAX, lambda _: {"type": "mdsvex", "content": "x"}, "steps[0].blocks"),
         (4, form.FIELDS_MAX // 4, lambda number: asking(f"n{number}", "L", "text"), "steps"),
         (1, 5, lambda _: {"type": "mdsvex", "content": "x" * 20_000}, "steps"),
+        (5, 1, lambda _: {"type": "table", "columns": ["a"] * 20, "rows": [{}] * 200}, "cells"),
     ],
 )
 def test_a_form_may_be_as_large_as_its_limits_and_no_larger(
     steps: int, blocks: int, block: Callable[[int], object], place: str
 ) -> None:
     parsed(_form_of(steps, blocks, block))
-    larger = steps + (place == "steps"), blocks + (place != "steps")
-    assert list(faults(_form_of(*larger, block))) == [place]
+    larger = steps + (place != "steps[0].blocks"), blocks + (place == "steps[0].blocks")
+    told = faults(_form_of(*larger, block))
+    assert list(told) == [place.replace("cells", "steps[5].blocks[0].rows")]
 
 
 def test_few_of_very_many_faults_are_told() -> None:
     assert len(faults(with_blocks(*[{"type": "x"}] * 90))) == 20
+
+
+@pytest.mark.parametrize("odd", [b"", b"{", b"\xff", b'{"title":"\\ud800"}', b'{"title":1e999}'])
+def test_what_is_no_json_is_refused(odd: bytes) -> None:
+    with pytest.raises(FormInvalid, match="is not JSON"):
+        parse_definition(odd)
 
 
 @settings(max_examples=50)

@@ -51,6 +51,7 @@ def test_the_fault_on_the_page_is_told_so() -> None:
         f"{blocks.OPTIONS_MAX} options",
         f"{blocks.MARKDOWN_CHARS_MAX:,} characters of Markdown",
         f"{blocks.MARKDOWN_TOTAL_CHARS_MAX:,} in all",
+        f"{blocks.TABLE_CELLS_MAX:,} cells",
         f"{answers.TEXT_CHARS_MAX:,} characters",
         f"{answers.TEXTAREA_CHARS_MAX:,} characters",
         f"{signature.PNG_BYTES_MAX // 1024} KiB",

@@ -315,6 +315,18 @@ def test_files_are_sent_with_progress_and_faults_come_back_in_place(visit: Visit
     assert len(visit.site.posted) == 2
 
 
+def test_sending_twice_at_once_sends_once(visit: Visit) -> None:
+    visit.site.answer = message_page()
+    page = visit.look_at(form_page())
+    page.set_input_files("[name=photos]", [PICTURE])
+    page.evaluate(
+        "const form = document.querySelector('form');"
+        "for (let turn = 0; turn < 3; turn++) form.requestSubmit();"
+    )
+    page.wait_for_selector("h1:text('Thank you')")
+    assert len(visit.site.posted) == 1
+
+
 def test_a_broken_upload_says_so_and_can_be_tried_again(visit: Visit) -> None:
     page = visit.look_at(form_page())
     page.context.route(f"**{PATH}", lambda route: route.abort())

@@ -34,10 +34,13 @@ _decode_stored = msgspec.json.Decoder(Definition).decode
 def parse_definition(raw: bytes | Raw) -> Definition:
     """A form out of JSON with `title`, `instructions_mdsvex?` and `steps`; other keys are ignored.
 
-    The JSON itself is taken as checked already (numbers, depth, duplicate keys). Raises
-    FormInvalid with every fault, up to 20: (path like `steps[0].blocks[2].field.name`, message).
+    Depth and duplicate keys are taken as checked already. Raises FormInvalid with every fault, up
+    to 20: (path like `steps[0].blocks[2].field.name`, message).
     """
-    value = msgspec.json.decode(raw)
+    try:
+        value = msgspec.json.decode(raw)
+    except msgspec.DecodeError as refusal:
+        raise FormInvalid([("", f"is not JSON: {refusal}")]) from None
     if not isinstance(value, dict):
         raise FormInvalid([("", f"{shown(value)} must be an object")])
     faults = Faults()
@@ -112,12 +115,16 @@ def _table(reader: Reader) -> form.Table:
         _column(reader, place, item)
         for place, item in reader.items("columns", form.TABLE_COLUMNS_MAX, least=1)
     ]
+    rows = list(reader.items("rows", form.TABLE_ROWS_MAX))
+    reader.faults.cells += len(columns) * len(rows)
+    if reader.faults.cells > form.TABLE_CELLS_MAX:
+        most = form.TABLE_CELLS_MAX
+        reader.refuse("rows", f"make more than {most} cells in all tables of the form")
+        rows = []
+    keys = [key for key, _ in columns]
     return form.Table(
         columns=tuple(label for _, label in columns),
-        rows=tuple(
-            _row(reader, place, item, [key for key, _ in columns])
-            for place, item in reader.items("rows", form.TABLE_ROWS_MAX)
-        ),
+        rows=tuple(_row(reader, place, row, keys) for place, row in rows),
         title=reader.optional_text("title", "caption", chars_max=form.TITLE_CHARS_MAX),
     )
 
@@ -256,6 +263,8 @@ def _accept(reader: Reader) -> tuple[str, ...]:
         reader.refuse("accept", f"{shown(value)} must be a string or an array of strings")
         return ()
     kinds = [part.strip().lower() for part in parts if part.strip() not in ("", "*", "*/*")]
+    if len(kinds) > form.ACCEPTED_MAX:
+        reader.refuse("accept", f"has {len(kinds)} items and must have at most {form.ACCEPTED_MAX}")
     for kind in kinds:
         if not _ACCEPTED.fullmatch(kind):
             reader.refuse("accept", f"{shown(kind)} must be like .pdf, image/* or text/csv")

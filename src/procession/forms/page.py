@@ -211,6 +211,7 @@ def _pages() -> Environment:
         kept=showing.kept,
         drawn=showing.drawn,
         bytes=showing.byte_words,
+        accepted=showing.accepted,
         duration=showing.duration,
         moment=showing.moment,
         site=showing.site,

@@ -20,7 +20,12 @@ _UNNAMEABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 class Faults(list[tuple[str, str]]):
-    """Places and messages; those beyond the first few are not kept."""
+    """Places and messages; those beyond the first few are not kept.
+
+    `cells` counts those of all tables: few bytes of rows can mean very many of them.
+    """
+
+    cells = 0
 
     def add(self, place: str, message: str) -> None:
         if len(self) < FAULTS_MAX:
@@ -38,7 +43,12 @@ def shown(value: object) -> str:
 
 def is_number(value: object) -> bool:
     """Whether it is a finite number, and no truth value."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
 
 
 class Reader:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,6 +14,16 @@ SECOND_MS = 1_000
 MINUTE_S = 60
 HOUR_S = 3_600
 DAY_S = 86_400
+KINDS_OF_FILES = {
+    "image/*": "pictures",
+    "video/*": "videos",
+    "audio/*": "sound",
+    "text/*": "text",
+    "image/png": "PNG",
+    "image/jpeg": "JPEG",
+    "application/pdf": "PDF",
+    ".pdf": "PDF",
+}
 
 
 def plain(value: object) -> str:
@@ -64,6 +74,11 @@ def byte_words(count: int) -> str:
     if count < KIB * KIB:
         return f"{count / KIB:.0f} KB"
     return f"{count / KIB / KIB:.1f}".removesuffix(".0") + " MB"
+
+
+def accepted(kinds: Sequence[str]) -> str:
+    """What a file may be, in words: `pictures, PDF, .csv`."""
+    return ", ".join(KINDS_OF_FILES.get(kind, kind) for kind in kinds)
 
 
 def duration(length_ms: int) -> str:

@@ -93,6 +93,7 @@
       said.textContent = "Sending failed. Check your connection and try again.";
       bar.hidden = true;
       button.disabled = false;
+      delete form.dataset.sent;
     };
     request.upload.onprogress = (part) => {
       if (part.lengthComputable) bar.value = (100 * part.loaded) / part.total;
@@ -111,10 +112,18 @@
     request.send(body);
   }
 
+  function onceInAWhile(form, event) {
+    if (form.dataset.sent) { event.preventDefault(); event.stopImmediatePropagation(); return; }
+    form.dataset.sent = "true";
+    setTimeout(() => { delete form.dataset.sent; }, 2000);
+  }
+
   function begin() {
     document.querySelectorAll("[data-signature]").forEach(signing);
     const form = document.querySelector("form");
-    if (form && form.enctype === "multipart/form-data")
+    if (!form) return;
+    form.addEventListener("submit", (event) => onceInAWhile(form, event));
+    if (form.enctype === "multipart/form-data")
       form.addEventListener("submit", (event) => sendWithProgress(form, event));
   }
 
