@@ -19,6 +19,8 @@ from procession.faces.strict import BodyInvalid, FieldError, explained
 
 QUERY_FIELDS_MAX = 50
 QUERY_CHARS_MAX = 8_192
+STREAM_S_MAX = 60.0
+"""A stream ends itself sooner; this is for a client that stopped reading."""
 BODY_ARRIVED = "procession.body_arrived"
 """The ASGI extension by which a server says that the whole body is there: reading cannot wait."""
 
@@ -88,6 +90,8 @@ class Answer(Struct, frozen=True):
     """bytes, a Struct, or a Streamed."""
     headers: Headers = ()
     content_type: bytes = b"application/json"
+    stream_s_max: float = STREAM_S_MAX
+    """How long a Streamed body may be written."""
 
 
 class Load:

@@ -36,9 +36,6 @@ from procession.faces.endpoint import (
 from procession.faces.strict import StrictDecoder
 from procession.settings import Settings
 
-STREAM_S_MAX = 60.0
-"""A stream ends itself sooner; this is for a client that stopped reading."""
-
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -255,10 +252,12 @@ class App:
         if request.method == "HEAD":
             body.close()
         else:
-            await self._stream(body, request, send)
+            await self._stream(answer, request, send)
         await send({"type": "http.response.body", "body": b""})
 
-    async def _stream(self, body: Any, request: Request, send: Send) -> None:
+    async def _stream(self, answer: Answer, request: Request, send: Send) -> None:
+        body = answer.body
+
         async def write(chunk: bytes) -> None:
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
 
@@ -269,7 +268,7 @@ class App:
         watching = asyncio.get_running_loop().create_task(watch())
         try:
             with Parked(self.load):
-                async with asyncio.timeout(STREAM_S_MAX):
+                async with asyncio.timeout(answer.stream_s_max):
                     await body.run(write)
         except TimeoutError:
             log.info("stream cut off", request_id=request.request_id)

@@ -20,6 +20,11 @@ def stamp_or_none(at_ms: int | None) -> str | None:
     return None if at_ms is None else stamp(at_ms)
 
 
+def second_stamp(at_ms: int) -> str:
+    """A time in whole seconds, as `2026-03-22T08:30:00Z`."""
+    return f"{_second(at_ms // 1_000)}Z"
+
+
 @lru_cache(maxsize=4_096)
 def _second(seconds: int) -> str:
     at = time.gmtime(seconds)
