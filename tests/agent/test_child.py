@@ -45,7 +45,7 @@ def test_a_run_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
         await child.stop(HARD)
         ended = await ending
         assert ended and ended.signalled and ended.status == -signal.SIGKILL
-        assert time.monotonic() - begun < 3
+        assert time.monotonic() - begun < 10
         assert not processes.alive(pid)
 
     in_nest(tmp_path, story)

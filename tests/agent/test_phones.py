@@ -84,7 +84,7 @@ def test_a_hung_phone_is_found_by_the_probe_and_comes_back() -> None:
         one.phone.faults.set(Fault.HANG)
         begun = time.monotonic()
         await until(lambda: not phones.ready("phone_01"))
-        assert time.monotonic() - begun < 3
+        assert time.monotonic() - begun < 10
         seen = report(phones)
         assert seen.state == "offline" and "silent" in seen.detail
         one.phone.faults.clear()

@@ -179,7 +179,7 @@ def test_a_long_poll_without_news_ends_unchanged(api: Api) -> None:
     started = time.monotonic()
     reply = api.get(f"{path}?wait=1&version={first.json['version']}")
     assert (reply.status, reply.headers["etag"]) == (304, first.headers["etag"])
-    assert 0.9 < time.monotonic() - started < 5
+    assert 0.9 < time.monotonic() - started < 15
     assert api.get(f"{path}?wait=1", If_None_Match=first.headers["etag"]).status == 304
     assert api.get(f"{path}?wait=20&version=0").status == 200
     assert api.get(f"{path}?wait=20").status == 200

@@ -185,7 +185,7 @@ def test_no_body_of_the_largest_size_takes_long(body: bytes) -> None:
     began = time.process_time()
     with suppress(BodyInvalid):
         StrictDecoder(Anything).decode(body)
-    assert time.process_time() - began < 1.0
+    assert time.process_time() - began < 3.0
 
 
 def refused_slowly(body: bytes) -> bool:

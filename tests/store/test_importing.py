@@ -193,7 +193,7 @@ def test_a_batch_that_another_program_keeps_waiting_is_refused_at_once_and_whole
             begun_s = loop.time()
             outcomes = await asyncio.gather(*asked, return_exceptions=True)
             assert all(isinstance(one, Overloaded) for one in outcomes)
-            assert loop.time() - begun_s < 3
+            assert loop.time() - begun_s < 5
             await holder.rollback()
             assert (await site.submit()).duplicate is False
         late.close()
