@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from msgspec import Raw, Struct
 from msgspec.json import decode, encode
 
-from procession import operations, starting, tracking
+from procession import links, operations, starting, tracking
 from procession.caller import Caller
 from procession.core import lifecycle, stopping
 from procession.core.errors import NotFound, RequestReused, WrongState
@@ -32,6 +32,9 @@ TASK = "task"
 """The process type of a form that somebody is asked to fill in."""
 SYSTEM = "tasks"
 PENDING = "pending"
+NOT_PENDING = "Task is not pending"
+MARK_CHARS_MAX = 500
+"""A longer value of the metadata is kept, but tasks are not found by it."""
 
 
 class Asked(Struct, frozen=True, omit_defaults=True):
@@ -39,9 +42,12 @@ class Asked(Struct, frozen=True, omit_defaults=True):
 
     form: Raw
     """A `forms.Definition`, encoded."""
-    metadata: Mapping[str, str] = {}
+    metadata: Mapping[str, Any] = {}
+    """The caller's own; tasks are found by what is no array and no object in it."""
     sinks: Raw = EMPTY
     """The caller's own list of sinks, as `sinks` has parsed it."""
+    assignee_name: str = ""
+    assignee_phone: str = ""
 
 
 class NewTask(Struct, frozen=True, kw_only=True):
@@ -59,6 +65,9 @@ class NewTask(Struct, frozen=True, kw_only=True):
     about_step: str | None = None
     expires_ms: int | None = None
     sinks: tuple[Sink, ...] = ()
+    link_id: str
+    """Of its first link."""
+    needs_code: bool = False
 
 
 class TaskRead(NamedTuple):
@@ -145,8 +154,30 @@ async def _also(turn: Turn, process: Process, item: Item, new: NewTask) -> None:
         expires_ms=new.expires_ms,
     )
     for key, value in new.asked.metadata.items():
-        await connection.execute("insert_task_metadata", item_id=item.item_id, key=key, value=value)
+        mark = mark_of(value)
+        if mark is not None:
+            await connection.execute(
+                "insert_task_metadata", item_id=item.item_id, key=key, value=mark
+            )
+    link = links.NewLink(
+        process_id=process.process_id,
+        task_id=process.request_id,
+        email=new.assignee_email,
+        name=new.asked.assignee_name or None,
+        phone=new.asked.assignee_phone or None,
+        needs_code=new.needs_code,
+        expires_ms=new.expires_ms,
+    )
+    await links.insert_link(turn, process.tenant_id, link, new.link_id)
     turn.topics |= {("process", process.process_id), ("tasks", process.tenant_id)}
+
+
+def mark_of(value: Any) -> str | None:
+    """A value of the metadata as text to be found by; None where it is none."""
+    if isinstance(value, dict | list) or value is None:
+        return None
+    text = value if isinstance(value, str) else encode(value).decode()
+    return text if len(text) <= MARK_CHARS_MAX else None
 
 
 async def find_task(engine: Engine, caller: Caller, task_id: str) -> TaskRead:
@@ -155,7 +186,7 @@ async def find_task(engine: Engine, caller: Caller, task_id: str) -> TaskRead:
         "get_task", tenant_id=caller.tenant_id, task_id=task_id
     )
     if not found:
-        raise NotFound
+        raise NotFound("Task not found")
     return TaskRead(*found[0])
 
 
@@ -178,7 +209,16 @@ async def complete_task(engine: Engine, caller: Caller, task: TaskRead, data: Ra
     A step it belongs to is completed with it. Raises NotFound, WrongState, Overloaded.
     """
     if task.state != PENDING:
-        raise WrongState("Task is not pending")
+        raise WrongState(NOT_PENDING)
+    try:
+        await _complete(engine, caller, task, data)
+    except WrongState:
+        # Somebody else was first.
+        raise WrongState(NOT_PENDING) from None
+    return await find_task(engine, caller, task.task_id)
+
+
+async def _complete(engine: Engine, caller: Caller, task: TaskRead, data: Raw) -> None:
     if task.kind == "form":
         await _fulfil(engine, task, data)
     elif task.kind == "review":
@@ -187,7 +227,6 @@ async def complete_task(engine: Engine, caller: Caller, task: TaskRead, data: Ra
     else:
         word = decode(data, type=Answered).decision
         await operations.answer(engine, caller, task.process_id, task.item_id, word)
-    return await find_task(engine, caller, task.task_id)
 
 
 class Answered(Struct, frozen=True):
@@ -214,9 +253,11 @@ async def cancel_task(engine: Engine, caller: Caller, task: TaskRead, reason: st
     Raises WrongState, Overloaded.
     """
     if task.state != PENDING:
-        raise WrongState("Task is not pending")
+        raise WrongState(NOT_PENDING)
 
     def decide(process: Process, items: Sequence[Item], now_ms: int) -> Change:
+        if process.final:
+            raise WrongState(NOT_PENDING)
         open_items = [item for item in items if item.finished_ms is None]
         return stopping.cancel_at_once(process, open_items, reason=reason, now_ms=now_ms)
 
