@@ -10,8 +10,6 @@ import pytest
 # Hundreds of programs are started: what they import is compiled once, not by each.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-# Nor does each read the machine's list of authorities: no test goes to a host that needs one.
-os.environ |= {"SSL_CERT_FILE": os.devnull, "SSL_CERT_DIR": os.devnull}
 
 LONGEST_FIRST = ("simulation", "campaign", "bench", "e2e", "web", "cli", "store", "agent")
 """Folders whose files take long: begun last, they would keep one worker busy, the others idle."""
