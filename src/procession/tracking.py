@@ -114,7 +114,7 @@ async def _also(turn: Turn, process: Process, definition: Definition) -> None:
     await connection.execute(
         "insert_tracked",
         process_id=process.process_id,
-        name=definition.name,
+        name=definition.name.lower(),
         template_id=definition.template_id or None,
     )
     for key, value in definition.metadata.items():

@@ -79,7 +79,7 @@ async def page_processes(
     # Few rows hold what is searched for; merging many kinds again and again costs more.
     scanned, chunk = 0, limit + 1 if exact else SCANNED_MAX if wanted.search else 4 * (limit + 1)
     while True:
-        numbers, down_to = await _newest(connection, streams, below, chunk)
+        numbers, down_to = await newest_numbers(connection, streams, below, chunk)
         if numbers:
             found += await connection.fetch("list_matching", process_numbers=numbers, **words)
         if len(found) > limit:
@@ -95,11 +95,11 @@ async def count_processes(connection: Connection, tenant_id: int, wanted: Filter
     streams, exact = await _streams(connection, tenant_id, wanted)
     words = _words(tenant_id, wanted)
     if exact and streams and streams[0][0] == "newest_of_kind":
-        found = await _count_kinds(connection, streams)
+        found = await count_kinds(connection, streams)
         complete = found <= COUNT_MAX
     else:
         most = COUNT_SCANNED_MAX if len(streams) <= FEW else SCANNED_MAX
-        numbers, down_to = await _newest(connection, streams, LATEST, most)
+        numbers, down_to = await newest_numbers(connection, streams, LATEST, most)
         found, complete = await _count(connection, numbers, words), not down_to
     if complete:
         return Count(found, True)
@@ -128,13 +128,13 @@ async def _streams(
     for field, names in _NARROW.items():
         if key := getattr(wanted, field):
             return [(name, tenant_id, key) for name in names], wanted == Filter(**{field: key})
-    streams = await _kinds(connection, tenant_id, wanted)
+    streams = await kinds_of(connection, tenant_id, wanted)
     if len(streams) > STREAMS_MAX:
         return [("newest_of_all",)], False
     return streams, not wanted.search
 
 
-async def _kinds(connection: Connection, tenant_id: int, wanted: Filter) -> list[Stream]:
+async def kinds_of(connection: Connection, tenant_id: int, wanted: Filter) -> list[Stream]:
     """A stream for each namespace, type and state a filter may mean."""
     spaces = [wanted.namespace]
     if not wanted.namespace:
@@ -154,7 +154,9 @@ async def _kinds(connection: Connection, tenant_id: int, wanted: Filter) -> list
     ]
 
 
-async def _newest(connection: Connection, streams: list[Stream], below: int, limit: int) -> Numbers:
+async def newest_numbers(
+    connection: Connection, streams: list[Stream], below: int, limit: int
+) -> Numbers:
     """The newest of all streams: of each only as much as the others leave it to give."""
     floors = dict.fromkeys(streams, below)
     found: set[int] = set()
@@ -190,7 +192,7 @@ async def _more(
     return found
 
 
-async def _count_kinds(connection: Connection, streams: list[Stream]) -> int:
+async def count_kinds(connection: Connection, streams: list[Stream]) -> int:
     """Not beyond the first that make it more than COUNT_MAX."""
     counted = 0
     for start in range(0, len(streams), _AT_ONCE):
@@ -202,6 +204,13 @@ async def _count_kinds(connection: Connection, streams: list[Stream]) -> int:
     return counted
 
 
+async def number_range(connection: Connection) -> tuple[int, int]:
+    """The first and the last number there is; zeros where there is none."""
+    first = (await connection.fetch("first_number"))[0][0]
+    last = (await connection.fetch("last_number"))[0][0]
+    return first or 0, last or 0
+
+
 async def _count(connection: Connection, numbers: list[int], words: dict[str, Any]) -> int:
     counted = await connection.fetch("count_matching", process_numbers=numbers, **words)
     total: int = counted[0][0]
@@ -209,9 +218,13 @@ async def _count(connection: Connection, numbers: list[int], words: dict[str, An
 
 
 async def _estimate(connection: Connection, words: dict[str, Any]) -> int:
-    """From rows at SAMPLES places, spread evenly over all numbers there are."""
-    first: int = (await connection.fetch("first_number"))[0][0]
-    last: int = (await connection.fetch("last_number"))[0][0]
+    numbers, share = await sampled(connection)
+    return round(await _count(connection, numbers, words) * share)
+
+
+async def sampled(connection: Connection) -> tuple[list[int], float]:
+    """Numbers at SAMPLES places, spread evenly over all there are; each stands for so many."""
+    first, last = await number_range(connection)
     width = (last - first) // SAMPLES + 1
     bounds = [first + place * width for place in range(1, SAMPLES + 1)]
     wants = [(bound, SAMPLE_ROWS) for bound in bounds]
@@ -225,8 +238,7 @@ async def _estimate(connection: Connection, words: dict[str, Any]) -> int:
         for place, numbers in taken.items()
     ) + width * (SAMPLES - len(taken))
     numbers = [number for some in taken.values() for number in some]
-    share: float = SAMPLES * width / covered
-    return round(await _count(connection, numbers, words) * share)
+    return numbers, SAMPLES * width / covered
 
 
 def like(search: str) -> str:

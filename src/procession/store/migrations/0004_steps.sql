@@ -66,7 +66,8 @@ CREATE INDEX item_fan_out_phone ON item (tenant_id, phone_id, fan_out_number)
 CREATE INDEX item_fan_out_account ON item (tenant_id, account_id, fan_out_number)
   WHERE fan_out_number IS NOT NULL;
 
--- What a tracked process is found by, besides what every process is; its number is the process's.
+-- What a tracked process is found by, besides what every process is; its number is the process's,
+-- its name is in lower case.
 CREATE TABLE tracked (
   number BIGINT PRIMARY KEY,
   process_id TEXT NOT NULL,
@@ -152,8 +153,8 @@ CREATE INDEX link_process ON link (process_id);
 ALTER TABLE delivery ADD COLUMN sink INTEGER NOT NULL DEFAULT 0;
 
 -- only on sqlite
-CREATE VIRTUAL TABLE tracked_text USING fts5(name, content='tracked', content_rowid='number',
-  tokenize='trigram', detail='none');
+CREATE VIRTUAL TABLE tracked_text USING fts5(name, tenant_id UNINDEXED, content='tracked',
+  content_rowid='number', tokenize='trigram', detail='none');
 -- only on sqlite
 CREATE TRIGGER tracked_added AFTER INSERT ON tracked BEGIN
   INSERT INTO tracked_text (rowid, name) VALUES (new.number, new.name); END;
@@ -172,7 +173,7 @@ CREATE TRIGGER task_gone AFTER DELETE ON task BEGIN
 
 -- only on postgresql
 -- Where the database may not have the extension, a search walks instead; doctor says so.
-DO $$ BEGIN CREATE EXTENSION IF NOT EXISTS pg_trgm; CREATE INDEX tracked_text ON tracked
+DO $$ BEGIN CREATE EXTENSION IF NOT EXISTS pg_trgm; CREATE INDEX tracked_name ON tracked
   USING gin (name gin_trgm_ops); CREATE INDEX task_title ON task
   USING gin (lower(title) gin_trgm_ops); EXCEPTION
   WHEN insufficient_privilege OR feature_not_supported OR undefined_file
@@ -180,4 +181,7 @@ DO $$ BEGIN CREATE EXTENSION IF NOT EXISTS pg_trgm; CREATE INDEX tracked_text ON
 
 -- only on postgresql
 -- So that a search reads the same on both.
+CREATE VIEW tracked_text AS SELECT number AS rowid, name, tenant_id FROM tracked;
+
+-- only on postgresql
 CREATE VIEW task_text AS SELECT number AS rowid, lower(title) AS title FROM task;
