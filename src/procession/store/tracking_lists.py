@@ -61,12 +61,12 @@ class Listing(NamedTuple):
     """A page, and how many the filter means, exactly or about."""
 
     processes: list[Process]
-    count: Count
+    counted: Count
 
 
 class _Found(NamedTuple):
     numbers: list[int]
-    count: Count
+    counted: Count
 
 
 Pause = Callable[[], Awaitable[None]]
@@ -88,7 +88,7 @@ async def list_tracked(
     got = await connection.fetch("processes_numbered", process_numbers=found.numbers)
     by_number = {row[1]: rows.process_of(row) for row in got}
     page = [by_number[number] for number in found.numbers if number in by_number]
-    return Listing(page, found.count)
+    return Listing(page, found.counted)
 
 
 class _Look:
