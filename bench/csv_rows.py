@@ -87,19 +87,13 @@ def bare(target: TableTarget, file: Path) -> int:
         reader = csv.reader(text)
         next(reader)
         while rows := [values(row) for row in islice(reader, BATCH_ROWS)]:
-            target.insert(rows)
+            target.insert(FIELDS, rows)
     return 0
 
 
-def values(row: list[str]) -> dict[str, Any]:
+def values(row: list[str]) -> tuple[Any, ...]:
     name, code, seats, opened, latitude = row
-    return {
-        "name": name,
-        "code": code,
-        "seats": int(seats),
-        "opened": date.fromisoformat(opened),
-        "latitude": float(latitude),
-    }
+    return name, code, int(seats), date.fromisoformat(opened), float(latitude)
 
 
 def applied(target: TableTarget, file: Path) -> int:
@@ -107,7 +101,7 @@ def applied(target: TableTarget, file: Path) -> int:
     with CsvFile(file, how_written(file)) as opened:
         checker = Checker(COLUMNS, [], opened.columns, {})
         for batch in checker.checked(opened, BATCH_ROWS):
-            mark = target.apply(mark, batch.upto, batch.good)
+            mark = target.apply(mark, batch.upto, batch.fields, batch.values)
     return mark.applied
 
 

@@ -23,7 +23,7 @@ from procession.jobs.targets.target import (
     target_for,
 )
 
-ROWS = [{"name": f"n{number}", "opened": date(2024, 1, 1)} for number in range(3)]
+ROWS = ["opened", "name"], [(date(2024, 1, 1), f"n{number}") for number in range(3)]
 
 
 class Taking(BaseHTTPRequestHandler):
@@ -63,12 +63,12 @@ def target(toml: str, job: str = "job-1") -> Any:
 
 def test_a_batch_is_posted_under_a_key_of_its_own(url: str) -> None:
     one = target(f'url = "{url}"\nauthorization = "Bearer x"')
-    mark = one.apply(one.mark(Mark()), 5, ROWS)
+    mark = one.apply(one.mark(Mark()), 5, *ROWS)
     assert mark == Mark(5, 3)
     Taking.answers.append(503)
     with pytest.raises(TargetAway, match="503 to rows 6 to 9"):
-        one.apply(mark, 9, ROWS)
-    assert one.apply(mark, 9, ROWS) == Mark(9, 6)
+        one.apply(mark, 9, *ROWS)
+    assert one.apply(mark, 9, *ROWS) == Mark(9, 6)
     assert [key for key, _, _ in Taking.taken] == ["job-1-0", "job-1-5", "job-1-5"]
     assert Taking.taken[1] == Taking.taken[2]
     _, authorization, body = Taking.taken[0]
@@ -82,15 +82,15 @@ def test_a_batch_is_posted_under_a_key_of_its_own(url: str) -> None:
 def test_a_refusal_is_told_from_a_bad_moment(url: str, status: int, error: type[Exception]) -> None:
     Taking.answers.append(status)
     with pytest.raises(error, match=str(status)):
-        target(f'url = "{url}"').apply(Mark(), 3, ROWS)
+        target(f'url = "{url}"').apply(Mark(), 3, *ROWS)
 
 
 def test_an_address_outside_the_operators_rule_is_not_called(url: str) -> None:
     with pytest.raises(TargetRefused, match="no address that is allowed"):
-        target(f'url = "{url}"\nnetworks = ["10.0.0.0/8"]').apply(Mark(), 3, ROWS)
+        target(f'url = "{url}"\nnetworks = ["10.0.0.0/8"]').apply(Mark(), 3, *ROWS)
     assert Taking.taken == []
     inside = target(f'url = "{url}"\nnetworks = ["127.0.0.0/8"]')
-    assert inside.apply(Mark(), 3, ROWS) == Mark(3, 3)
+    assert inside.apply(Mark(), 3, *ROWS) == Mark(3, 3)
 
 
 @pytest.fixture(scope="module")
@@ -111,12 +111,12 @@ def test_of_two_runs_of_a_job_one_writes_on_postgresql(postgres: str) -> None:
     assert one.missing(["name", "seats"]).keys() == {"seats"}
     mark = one.mark(Mark(7, 7))
     assert mark == Mark(0, 0)
-    after = one.apply(mark, 10, ROWS)
+    after = one.apply(mark, 10, *ROWS)
     with pytest.raises(TargetAway, match="another run"):
-        late.apply(mark, 10, ROWS)
+        late.apply(mark, 10, *ROWS)
     assert late.mark(Mark()) == after == Mark(10, 3)
     with pytest.raises(TargetRefused, match=r"rows 11 to 20.*unique"):
-        one.apply(after, 20, ROWS)
+        one.apply(after, 20, *ROWS)
     assert one.mark(Mark()) == after
     with engine.connect() as connection:
         assert connection.execute(sa.text("SELECT count(*) FROM places")).scalar() == 3

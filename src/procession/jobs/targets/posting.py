@@ -8,7 +8,7 @@ from typing import Any
 from msgspec.json import encode
 
 from procession.jobs.http_call import AddressBarred, CallFailed, post
-from procession.jobs.targets.target import Mark, Named, TargetAway, TargetRefused
+from procession.jobs.targets.target import Mark, Named, TargetAway, TargetRefused, Values
 
 CONNECT_S_MAX = 10.0
 ANSWER_S_MAX = 60.0
@@ -33,10 +33,11 @@ class Posting:
     def mark(self, known: Mark) -> Mark:
         return known
 
-    def apply(self, mark: Mark, upto: int, rows: Sequence[Mapping[str, Any]]) -> Mark:
-        if rows:
+    def apply(self, mark: Mark, upto: int, fields: Sequence[str], values: Values) -> Mark:
+        if values:
+            rows = [dict(zip(fields, row, strict=True)) for row in values]
             self._post(mark.done, upto, rows)
-        return Mark(upto, mark.applied + len(rows))
+        return Mark(upto, mark.applied + len(values))
 
     def close(self) -> None:
         pass

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, NoSuchTableError, OperationalError, SQLAlchemyError
 
-from procession.jobs.targets.target import Mark, Named, TargetAway, TargetRefused
+from procession.jobs.targets.target import Mark, Named, TargetAway, TargetRefused, Values
 
 MARKS = "procession_import_marks"
 CONNECT_S_MAX = 10
@@ -23,7 +23,7 @@ class TableTarget:
     def __init__(self, named: Named, job_key: str) -> None:
         self._key = job_key
         with _explained():
-            self._engine = sa.create_engine(*_address(named.database))
+            self._engine = _engine_of(named.database)
             marks = sa.MetaData()
             self._marks = sa.Table(
                 MARKS,
@@ -33,6 +33,7 @@ class TableTarget:
                 sa.Column("rows_applied", sa.BigInteger, nullable=False),
             )
             self._table = self._found(named)
+            self._insert: _Insert | None = None
             self._prepare(marks)
 
     def missing(self, fields: Sequence[str]) -> dict[str, str]:
@@ -49,8 +50,8 @@ class TableTarget:
             query = sa.select(marks.rows_done, marks.rows_applied).where(marks.job == self._key)
             return Mark(*connection.execute(query).one())
 
-    def apply(self, mark: Mark, upto: int, rows: Sequence[Mapping[str, Any]]) -> Mark:
-        after = Mark(upto, mark.applied + len(rows))
+    def apply(self, mark: Mark, upto: int, fields: Sequence[str], values: Values) -> Mark:
+        after = Mark(upto, mark.applied + len(values))
         with _explained(f"rows {mark.done + 1} to {upto}"), self._engine.begin() as connection:
             # First, because it locks: of two runs of one job the later finds another mark.
             moved = connection.execute(
@@ -60,17 +61,27 @@ class TableTarget:
             )
             if moved.rowcount != 1:
                 raise TargetAway("another run of this job writes to the target")
-            if rows:
-                connection.execute(self._table.insert(), list(rows))
+            self._put(connection, fields, values)
         return after
 
-    def insert(self, rows: Sequence[Mapping[str, Any]]) -> None:
+    def insert(self, fields: Sequence[str], values: Values) -> None:
         """Insert rows in a transaction of their own, under no mark. Raises as the others do."""
         with _explained(), self._engine.begin() as connection:
-            connection.execute(self._table.insert(), list(rows))
+            self._put(connection, fields, values)
 
     def close(self) -> None:
         self._engine.dispose()
+
+    def _put(self, connection: sa.Connection, fields: Sequence[str], values: Values) -> None:
+        if values:
+            statement = self._statement(tuple(fields))
+            connection.exec_driver_sql(statement.text, statement.ready(values))
+
+    def _statement(self, fields: tuple[str, ...]) -> _Insert:
+        """Compiled once: naming each value of each row costs more than inserting it."""
+        if self._insert is None or self._insert.fields != fields:
+            self._insert = _Insert(self._table, self._engine.dialect, fields)
+        return self._insert
 
     def _found(self, named: Named) -> sa.Table:
         try:
@@ -97,15 +108,41 @@ class TableTarget:
                     connection.execute(self._marks.insert().values(first))
 
 
-def _address(url: str) -> tuple[sa.URL]:
-    """The address with the driver that is installed with the product."""
+class _Insert:
+    """An insert of these fields, as the database's own driver takes it."""
+
+    def __init__(self, table: sa.Table, dialect: sa.Dialect, fields: tuple[str, ...]) -> None:
+        self.fields = fields
+        compiled = table.insert().inline().compile(dialect=dialect, column_keys=list(fields))
+        names = list(compiled.positiontup or ())
+        self.text = str(compiled)
+        self._places = [fields.index(name) for name in names]
+        types = [table.c[name].type.dialect_impl(dialect) for name in names]
+        self._written = [each.bind_processor(dialect) for each in types]
+        self._as_they_are = fields == tuple(names) and not any(self._written)
+
+    def ready(self, values: Values) -> list[tuple[Any, ...]]:
+        """The rows in the statement's order, each value as the driver takes it."""
+        if self._as_they_are:
+            return list(values)
+        columns = list(zip(*values, strict=True))
+        taken = [
+            columns[place] if written is None else map(written, columns[place])
+            for place, written in zip(self._places, self._written, strict=True)
+        ]
+        return list(zip(*taken, strict=True))
+
+
+def _engine_of(url: str) -> sa.Engine:
+    """An engine with the driver that is installed with the product, its values told by place."""
     address = sa.make_url(url)
     if address.drivername in ("postgresql", "postgres"):
         address = address.set(drivername="postgresql+psycopg")
         address = address.update_query_dict({"connect_timeout": str(CONNECT_S_MAX)})
-    elif address.drivername.startswith("sqlite"):
+        return sa.create_engine(address, paramstyle="format")
+    if address.drivername.startswith("sqlite"):
         address = address.update_query_dict({"timeout": str(BUSY_S_MAX)})
-    return (address,)
+    return sa.create_engine(address)
 
 
 @contextmanager
