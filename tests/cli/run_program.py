@@ -15,11 +15,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+from preloaded import run_forked
+
 PROGRAM = str(Path(sys.executable).with_name("procession"))
 TOKEN = "t" * 40
 CALLBACK = "http://127.0.0.1:9/unheard"
 START_S_MAX = 30.0
 END_S_MAX = 10.0
+RUN_S_MAX = 60.0
 
 T = TypeVar("T")
 
@@ -54,19 +57,8 @@ class Ran:
 
 
 def run(*words: str, stdin: str = "", cwd: Path | None = None, **variables: str) -> Ran:
-    """Run a command to its end."""
-    return Ran(
-        subprocess.run(
-            [PROGRAM, *words],
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            cwd=cwd,
-            env=environment(**variables),
-            check=False,
-        )
-    )
+    """Run a command to its end, in a process of its own."""
+    return Ran(run_forked(list(words), stdin, cwd, environment(**variables), RUN_S_MAX))
 
 
 class Running:
