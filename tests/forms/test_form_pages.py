@@ -12,11 +12,12 @@ from procession.forms.definition import NONCE_FIELD, Definition, parse_definitio
 from procession.forms.page import (
     MESSAGES,
     STATUS_WORDS,
+    render_code,
     render_form,
     render_message,
     security_headers,
 )
-from procession.forms.views import FormView, MessageKind, MessageView, Status
+from procession.forms.views import CodeView, FormView, MessageKind, MessageView, Status
 
 WHOLE = parse_definition(msgspec.json.encode(EVERY_KIND))
 
@@ -95,6 +96,23 @@ def test_a_form_with_files_is_posted_in_parts(kind: str) -> None:
     field = {"type": "input", "field": {"name": "a", "label": "A", "kind": kind}}
     (form,) = shown(form_of(field)).every("form")
     assert form.get("enctype") == ("multipart/form-data" if kind == "file" else None)
+
+
+def test_a_fault_of_the_whole_form_is_told_alone() -> None:
+    faults = [("", "This page was open for too long. Please send it again.")]
+    view = FormView(definition=WHOLE, action="/t/x", csp_nonce="c", nonce="n", faults=faults)
+    html = render_form(view)
+    assert "<h2>This could not be sent</h2>" in html
+    assert "<li>This page was open for too long. Please send it again.</li>" in html
+    assert not any("aria-invalid" in attributes for _, attributes in Page(html).tags)
+
+
+@pytest.mark.parametrize("again", ["/t/x/code", ""])
+def test_a_new_code_is_offered_only_where_it_can_be_had(again: str) -> None:
+    view = CodeView(action="/t/x", resend_action=again, csp_nonce="c", nonce="n")
+    assert [form["action"] for form in Page(render_code(view)).every("form")] == [
+        address for address in ("/t/x", again) if address
+    ]
 
 
 def test_odd_values_are_not_shown_again() -> None:

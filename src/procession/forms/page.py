@@ -112,12 +112,14 @@ class Fault(Struct, frozen=True):
 def render_form(view: FormView) -> str:
     """The page of a form; with faults when there are any, beside their fields and summed up."""
     ids = {field.name: f"field-{n}" for n, field in enumerate(view.definition.fields)}
+    faults = _faults(view, ids)
     return _rendered(
         "form.html",
         view,
         filters=showing.addresses(view.origin, view.file_address),
         steps=_steps(view, ids),
-        faults=_faults(view, ids),
+        faults=faults,
+        fields_at_fault=any(fault.id for fault in faults),
         has_files=any(isinstance(field, FileField) for field in view.definition.fields),
     )
 

@@ -23,6 +23,8 @@ def same_address(address: str) -> str | None:
 class FormView(Struct, frozen=True, kw_only=True):
     """A form to fill in. `data` holds answers to show again, `faults` (field's name, message).
 
+    A fault with an empty name concerns the whole form: its message is shown alone.
+
     `csp_nonce` is the one that `security_headers` was given; `nonce` comes back in the field
     `definition.NONCE_FIELD`. `file_address` turns the address of an own file (`/api/v1/files/…`)
     into one that the reader may fetch, None when it is no more; `origin` (`https://host`) lets
@@ -51,7 +53,10 @@ class MessageView(Struct, frozen=True, kw_only=True):
 
 
 class CodeView(Struct, frozen=True, kw_only=True):
-    """Asks for a one-time code, posted as `code`; `sent_to` is the address as it may be shown."""
+    """Asks for a one-time code, posted as `code`; `sent_to` is the address as it may be shown.
+
+    An empty `resend_action` offers no new code.
+    """
 
     action: str
     resend_action: str
