@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import ssl
 from datetime import UTC, datetime
@@ -30,6 +31,7 @@ SEND_S_MAX = 9
 SUBJECT_CHARS_MAX = 200
 _PORTS = {"smtp": 25, "smtp+starttls": 587, "smtps": 465}
 _UNSAFE = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
+_UNNAMED = re.compile(r"[^A-Za-z0-9_-]+")
 _PERMANENT = 500
 _SENT = 250
 
@@ -139,11 +141,24 @@ class Mailer:
     async def _handed_over(
         self, message: EmailMessage, to: tuple[str, ...]
     ) -> tuple[dict[str, aiosmtplib.SMTPResponse], str]:
+        """The connection is over when this returns, without the goodbyes of TLS."""
+        client = self._client()
+        try:
+            await client.connect()
+            taken = await client.send_message(
+                message, sender=self._sender.addr_spec, recipients=list(to)
+            )
+            with contextlib.suppress(SMTPException, OSError):
+                await client.execute_command(b"QUIT")
+        finally:
+            if isinstance(client.transport, asyncio.WriteTransport):
+                client.transport.abort()
+            client.close()
+        return taken
+
+    def _client(self) -> aiosmtplib.SMTP:
         server = self._server
-        return await aiosmtplib.send(
-            message,
-            sender=self._sender.addr_spec,
-            recipients=list(to),
+        return aiosmtplib.SMTP(
             hostname=server.host,
             port=server.port,
             username=server.user or None,
@@ -165,7 +180,8 @@ class Mailer:
         message["Date"] = format_datetime(datetime.fromtimestamp(now_ms / 1_000, UTC))
         message["Auto-Submitted"] = "auto-generated"
         if mail.message_id:
-            message["Message-ID"] = f"<{_line(mail.message_id)}@{self._sender.domain}>"
+            unique = _UNNAMED.sub("-", mail.message_id)
+            message["Message-ID"] = f"<{unique}@{self._sender.domain}>"
         message.set_content(_storable(mail.text))
         if mail.html:
             message.add_alternative(_storable(mail.html), subtype="html")
