@@ -267,7 +267,7 @@ _JSON = st.recursive(
 )
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(st.dictionaries(st.sampled_from([*good_answers(), "spy"]), _JSON))
 def test_no_answers_break_the_check(data: dict[str, Any]) -> None:
     file_keys(WHOLE, data)
@@ -275,7 +275,7 @@ def test_no_answers_break_the_check(data: dict[str, Any]) -> None:
         check_answers(WHOLE, {**data, "agree": None}, FILES.get)
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(st.dictionaries(st.sampled_from([*POSTED, "spy"]), st.lists(st.text(max_size=9))))
 def test_no_posted_page_breaks_the_reading(fields: dict[str, list[str]]) -> None:
     data = answers_from_form(WHOLE, fields)

@@ -303,7 +303,7 @@ def test_what_is_no_json_is_refused(odd: bytes) -> None:
         parse_definition(odd)
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(ANY_JSON)
 def test_no_json_breaks_the_reading(value: object) -> None:
     field = {"type": "input", "field": value}
@@ -312,7 +312,7 @@ def test_no_json_breaks_the_reading(value: object) -> None:
             parsed(whole)
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(st.sampled_from([*range(7)]), st.text(max_size=8), ANY_JSON)
 def test_no_odd_value_of_a_key_breaks_the_reading(block: int, key: str, value: object) -> None:
     chosen = deepcopy(EVERY_KIND)["steps"][0]["blocks"][block]
