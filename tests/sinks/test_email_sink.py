@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from mail_server import Mailbox, mail_server
 from pypdf import PdfReader
 
-from procession.settings import Settings
+from procession.settings import SettingInvalid, Settings
 from procession.sinks.carrier import SinkCarrier, make_carrier, make_mailer
 from procession.sinks.definitions import EmailSink
 from procession.sinks.smtp import Mail, Mailer, MailServer, parse_mail_server, parse_sender
@@ -205,6 +205,8 @@ def test_a_mail_server_that_cannot_be_is_refused(url: str) -> None:
 
 def test_what_can_be_reached_is_what_the_settings_name() -> None:
     assert make_carrier(Settings()).kinds == {"webhook"}
-    assert make_mailer(Settings(smtp_url="smtp://mail")) is None
+    for half in (Settings(smtp_url="smtp://mail"), Settings(mail_from="a@example.com")):
+        with pytest.raises(SettingInvalid, match="smtp_url, mail_from"):
+            make_mailer(half)
     full = Settings(nats_url="nats://a:4222", smtp_url="smtp://mail", mail_from="a@example.com")
     assert make_carrier(full).kinds == {"webhook", "nats", "email"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from procession.settings import Settings
+from procession.settings import SettingInvalid, Settings
 from procession.sinks.body import TaskEnded, body_of, webhook_headers
 from procession.sinks.definitions import EmailSink, NatsSink, Sink, WebhookSink
 from procession.sinks.mails import ended_mail
@@ -106,16 +106,19 @@ class SinkCarrier:
 
 
 def make_carrier(settings: Settings) -> SinkCarrier:
-    """By the settings nats_url, smtp_url and mail_from. Raises ValueError for a wrong one."""
+    """By the settings nats_url, smtp_url and mail_from. Raises SettingInvalid."""
     nats = NatsPublisher(settings.nats_url) if settings.nats_url else None
     return SinkCarrier(nats, make_mailer(settings))
 
 
 def make_mailer(settings: Settings) -> Mailer | None:
-    """By the settings smtp_url and mail_from, None without. Raises ValueError for a wrong one."""
-    if not settings.smtp_url or not settings.mail_from:
+    """By the settings smtp_url and mail_from, None without both. Raises SettingInvalid."""
+    if not settings.smtp_url and not settings.mail_from:
         return None
-    return Mailer(parse_mail_server(settings.smtp_url), parse_sender(settings.mail_from))
+    try:
+        return Mailer(parse_mail_server(settings.smtp_url), parse_sender(settings.mail_from))
+    except ValueError as error:
+        raise SettingInvalid(f"settings: smtp_url, mail_from: {error}") from None
 
 
 async def _post(delivery: SinkDelivery, sink: WebhookSink, now_ms: int, post: HttpPost) -> Answer:
