@@ -6,6 +6,11 @@ import os
 import sys
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes says how busy the machine is.
+settings.register_profile("procession", deadline=None)
+settings.load_profile("procession")
 
 # Hundreds of programs are started: what they import is compiled once, not by each.
 sys.dont_write_bytecode = False

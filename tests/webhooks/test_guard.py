@@ -14,6 +14,7 @@ import pytest
 from aiohttp import ClientError, ClientSession
 from callback_receiver import GUARD, LOOPBACK, Receiver, reply, wait_until
 from dict_outbox import DictOutbox
+from free_port import free_port
 from hypothesis import given
 from hypothesis import strategies as st
 from spellings import ELSEWHERE, PUBLIC
@@ -254,15 +255,18 @@ def test_the_address_checked_is_the_address_connected() -> None:
     good, evil = Receiver(replies=[reply(200, Connection="close")]), Receiver()
     names = Names(["127.0.0.2"], ["127.0.0.1"])
     guard = AddressGuard(allow=parse_networks("127.0.0.2/32"), lookup=names)
-    with good.listening("127.0.0.2") as address, connects() as connected:
-        port = int(address.rsplit(":", 1)[1])
-        with evil.listening("127.0.0.1", port):
-            url = f"http://rebind.example:{port}/"
-            guard.check_url(url)
-            assert asyncio.run(get(guard, url)) == 200
-            assert names.asked == ["rebind.example"]
-            with pytest.raises(AddressRefused):
-                asyncio.run(get(guard, url))
+    port = free_port()
+    with (
+        good.listening("127.0.0.2", port),
+        connects() as connected,
+        evil.listening("127.0.0.1", port),
+    ):
+        url = f"http://rebind.example:{port}/"
+        guard.check_url(url)
+        assert asyncio.run(get(guard, url)) == 200
+        assert names.asked == ["rebind.example"]
+        with pytest.raises(AddressRefused):
+            asyncio.run(get(guard, url))
     assert connected == [("127.0.0.2", port)]
     assert (good.connections, evil.connections) == (1, 0)
 
