@@ -4,7 +4,7 @@
     make demo ONCE=1     ends by itself; exit status 0 only if everything ended as it should
 
 It starts the programs an installation has, submits ten requests of all kinds, stops two of them,
-retries one, and shows how they go on.
+retries one, and shows how they go on; beside them a background job imports a CSV file.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import adbutils
+from demo_job import Import
 from demo_requests import PLANS, Clip, Plan, submit_all
 from rich.console import Console, Group
 from rich.live import Live
@@ -96,9 +97,10 @@ class Stage:
         self.server = ""
         self.receiver = ""
         self.control_port = 0
+        self.job = Import(home)
 
     async def start(self, stack: AsyncExitStack) -> None:
-        """Receiver, server, phones, agent, in this order."""
+        """Receiver, server, worker, phones, agent, in this order."""
         pipe = asyncio.subprocess.PIPE
         receiver = await stack.enter_async_context(
             program(
@@ -129,6 +131,15 @@ class Stage:
             word
             for word in (await first_line("server", server, self.home)).split()
             if "://" in word
+        )
+        await stack.enter_async_context(
+            program(
+                "worker",
+                *(PROCESSION, "worker", "--server", self.server, "--name", "demo-worker"),
+                *("--lanes", "1", "--state-dir", str(self.home / "worker")),
+                home=self.home,
+                env=self.job.worker_settings | {"PROCESSION_TOKEN": self.token},
+            )
         )
         await self._start_phones(stack)
 
@@ -223,6 +234,11 @@ def screen(stage: Stage, plans: list[Plan], now: dict[str, dict[str, Any]]) -> G
             "" if percent is None else f"{percent:.0f} %",
             (record.get("error") or {}).get("message", "")[:60] or progress.get("message", ""),
         )
+    job = stage.job.record
+    table.add_row(
+        *("import", "csv_import", job.get("status", "…"), "", f"{job.get('progress', 0)} %"),
+        stage.job.note,
+    )
     lines = [
         f"server    {stage.server}   API description: {stage.server}/openapi.json",
         f"token     {stage.token}",
@@ -238,6 +254,8 @@ async def play(stage: Stage, client: Client, live: Live) -> tuple[list[Plan], di
     async with clip.served() as clip_url:
         plans = await submit_all(client, stage.receiver, clip, clip_url)
         acts = [asyncio.create_task(plan.act(client)) for plan in plans]
+        job = stage.job.act(client, stage.server, stage.token)
+        acts.append(asyncio.create_task(job))
         async with asyncio.timeout(END_S_MAX):
             while True:
                 now = await records(client, plans)
@@ -282,6 +300,8 @@ async def faults_found(
             phone_id = now[plan.name]["target"]["phone_id"]
             if fault := plan.seen_on_phone(await stage.app_state(phone_id)):
                 faults.append(f"{plan.name}: {fault}")
+    if fault := stage.job.fault():
+        faults.append(fault)
     if fault := await callbacks_arrived(stage, client, plans):
         faults.append(fault)
     return faults
@@ -303,7 +323,7 @@ async def demo(once: bool) -> int:
         for fault in faults:
             console.print(f"[red]{fault}")
         if not faults:
-            console.print(f"[green]all {len(PLANS)} requests ended as they should")
+            console.print(f"[green]all {len(PLANS)} requests and the job ended as they should")
         if not once:
             console.print("still serving; Ctrl-C ends everything")
             await asyncio.Event().wait()
