@@ -16,10 +16,11 @@ from bench.options import Options, Row, Table
 from bench.peers.stores import postgres
 from procession import clock
 from procession.store import rows
-from procession.store.connection import Connection
+from procession.store.bulk_text import bulk_text
+from procession.store.connection import Connection, Write
 from procession.store.ledger import BATCH_MAX
 from procession.store.migrate import migrate
-from procession.store.postgres import DIALECT, PostgresConnection, bulk_text
+from procession.store.postgres import DIALECT, PostgresConnection
 from procession.store.statements import Statement, read_statements
 from procession.store.store import Store
 
@@ -141,8 +142,9 @@ async def rows_of(count: int) -> Batch:
     standings = [rows.text_of(change.events[-1].standing) for change in planned]
     processes = [change.process for change in planned]
     await store.insert_processes(list(zip(processes, standings, strict=True)))
-    await store.insert_items([item for change in planned for item in change.items])
-    await store.insert_events(texts)
+    items = await store.item_rows(item for change in planned for item in change.items)
+    events = [rows.event_row(event, text) for event, text in texts]
+    await store.write([("insert_item", items), ("insert_event", events)])
     return kept.batch
 
 
@@ -155,3 +157,6 @@ class Kept:
     async def execute_many(self, name: str, /, rows: Iterable[Sequence[Any]]) -> int:
         self.batch[name] = [tuple(row) for row in rows]
         return len(self.batch[name])
+
+    async def execute_together(self, writes: Sequence[Write]) -> list[int]:
+        return [await self.execute_many(name, rows) for name, rows in writes]

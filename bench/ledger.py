@@ -21,12 +21,12 @@ from msgspec import Raw
 from procession import clock
 from procession.core import lifecycle
 from procession.core.process import Change, Item, Process, Request, item_id_of
+from procession.store.claiming import QUEUE_ANY
 from procession.store.connection import Topic
 from procession.store.ledger import Ledger, ThreadWriter, ended
 from procession.store.migrate import migrate
 from procession.store.sqlite import SqliteConnection
 from procession.store.store import Store
-from procession.store.turn import QUEUE_ANY
 
 INPUTS = Raw(b'{"text":"' + b"x" * 500 + b'"}')
 

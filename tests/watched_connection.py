@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from procession.store.connection import Connection, Row, Topic
+from procession.store.connection import Connection, Row, Topic, Write
 
 Before = Callable[[str], None]
 """Told the name of every statement before it runs, or begin, commit, rollback; may raise."""
@@ -49,6 +49,12 @@ class WatchedConnection:
         wanted = list(rows)
         self.rows[name] += len(wanted)
         return await self.inner.execute_many(name, wanted)
+
+    async def execute_together(self, writes: Sequence[Write]) -> list[int]:
+        for name, rows in writes:
+            self._note(name)
+            self.rows[name] += len(rows)
+        return await self.inner.execute_together(writes)
 
     async def begin(self) -> None:
         self._note("begin")

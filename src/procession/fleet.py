@@ -13,9 +13,10 @@ from procession.core.errors import AccountUnknown, PhoneUnknown, RequestReused
 from procession.core.process import Change, Item, Process
 from procession.core.states import ITEM_ACTIVE
 from procession.engine import Engine
+from procession.store.claiming import QUEUE_PHONE
 from procession.store.connection import Connection, Row
 from procession.store.rows import item_of, labels_of, text_of
-from procession.store.turn import QUEUE_PHONE, Turn
+from procession.store.turn import Turn
 
 
 class Lease(Struct, frozen=True):

@@ -18,8 +18,9 @@ from procession.core.process import EMPTY, Change, Item, Process, Request, item_
 from procession.core.retry import LOST_MAX
 from procession.core.states import ITEM_ACTIVE, ITEM_FINAL, ItemState, State
 from procession.engine import Engine
+from procession.store.claiming import QUEUE_PHONE
 from procession.store.store import Count, EventRead, Filter, Page
-from procession.store.turn import QUEUE_PHONE, Submitted
+from procession.store.turn import Submitted
 from procession.targets import Place, Target, places
 from procession.wakeup import Waiting
 
@@ -103,7 +104,9 @@ async def submit(engine: Engine, caller: Caller, request: SubmitRequest) -> Subm
     now_ms = engine.now_ms()
     process = _process(engine, caller, request, capability, now_ms)
     return await engine.ledger.submit(
-        process, lambda now_ms: _accepted(process, capability, chosen, request, now_ms)
+        process,
+        lambda now_ms: _accepted(process, capability, chosen, request, now_ms),
+        items=len(chosen),
     )
 
 

@@ -18,9 +18,10 @@ from procession.engine import Engine
 from procession.jobs import registry
 from procession.jobs.job import Decision
 from procession.protocol import JobTerms
+from procession.store.claiming import QUEUE_JOBS
 from procession.store.rows import text_of
 from procession.store.store import like
-from procession.store.turn import QUEUE_JOBS, Submitted
+from procession.store.turn import Submitted
 
 FACE = "workspace"
 
@@ -58,7 +59,7 @@ async def start_job(engine: Engine, caller: Caller, request: JobRequest) -> Subm
         )
         return accepted, lifecycle.plan(accepted.process, [item], now_ms)
 
-    return await engine.ledger.submit(process, make)
+    return await engine.ledger.submit(process, make, items=1)
 
 
 def _process(

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from procession.core.errors import AccountUnknown, Invalid, PhoneUnknown
+from procession.store.claiming import QUEUE_ANY, QUEUE_LABEL, QUEUE_PHONE, queues_of
 from procession.store.connection import Connection, Topic
 from procession.store.rows import text_of
 from procession.store.store import like
-from procession.store.turn import QUEUE_ANY, QUEUE_LABEL, QUEUE_PHONE, queues_of
 
 MEMBERS_MAX = 10_000
 

@@ -24,8 +24,9 @@ from procession.protocol import (
     Register,
     Registered,
 )
+from procession.store.claiming import QUEUE_JOBS, Claiming
 from procession.store.rows import labels_of, text_of
-from procession.store.turn import QUEUE_JOBS, Claiming, Turn
+from procession.store.turn import Turn
 from procession.targets import claim_topics
 from procession.wakeup import Waiting
 

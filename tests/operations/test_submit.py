@@ -14,8 +14,8 @@ from procession.capabilities.errors import CapabilityBlocked, CapabilityRefusal,
 from procession.core.errors import AccountUnknown, Invalid, NotFound, PhoneUnknown
 from procession.core.process import item_id_of
 from procession.core.states import State
+from procession.store.claiming import QUEUE_ANY
 from procession.store.store import Filter
-from procession.store.turn import QUEUE_ANY
 from procession.targets import Target
 
 GROUP = Target("group", phone_ids=("p",))

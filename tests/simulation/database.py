@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from random import Random
 from typing import Any
@@ -16,10 +16,10 @@ from typing import Any
 from msgspec.json import encode
 
 from procession.core.errors import Overloaded
-from procession.store.connection import Row, Topic
+from procession.store.connection import Row, Topic, Write
 from procession.store.ledger import ended
 from procession.store.migrate import migrate
-from procession.store.postgres import DOUBT_S_MAX, OutcomeUnknown
+from procession.store.postgres import DOUBT_S_MAX, AnswerLost, OutcomeUnknown
 from procession.store.sqlite import SqliteConnection
 from simulation.plan import Plan
 from simulation.timeline import Node, Timeline
@@ -178,6 +178,32 @@ class Writer:
         await self._statement()
         return await self._database.sqlite.fetch_each(name, rows)
 
+    async def execute_together(self, writes: Sequence[Write]) -> list[int]:
+        await self._statement()
+        return await self._database.sqlite.execute_together(writes)
+
+    async def insert_alone(self, writes: Sequence[Write], topics: Iterable[Topic]) -> set[str]:
+        """One statement, so nothing happens in its middle; nobody looks for a lost answer."""
+        await self.begin()
+        await self._statement()
+        sqlite, (first, new), *others = self._database.sqlite, *writes
+        inserted = {row[0] for row in new if await sqlite.execute_many(first, [row])}
+        for name, rows in others:
+            place = sqlite._statements[name].parameters.index("process_id")
+            kept = [row for row in rows if row[place] in inserted]
+            await sqlite.execute_many(name, kept)
+        await self.announce(topics)
+        await self.commit(alone=True)
+        return inserted
+
+    async def reached(self, wait_s: float) -> None:
+        """Wait until the database is there. Raises OutcomeUnknown after `wait_s`."""
+        ends_s = asyncio.get_running_loop().time() + wait_s
+        while self._database.is_away:
+            if asyncio.get_running_loop().time() >= ends_s:
+                raise OutcomeUnknown
+            await asyncio.sleep(0.1)
+
     def drop(self) -> None:
         """The next statement opens another connection."""
 
@@ -191,26 +217,29 @@ class Writer:
         if rates.shared and chance > 1 - rates.lost_in_turn:
             raise ConnectionResetError("the connection broke between statements")
 
-    async def commit(self) -> None:
-        """Done or not, and known or not: what a lost answer was is looked up by its mark."""
+    async def commit(self, *, alone: bool = False) -> None:
+        """Done or not, and known or not: what a lost answer was is looked up by its mark, but
+        not where the transaction was one statement `alone`."""
         database, chance = self._database, self._database.random.random()
         crash, lost = self._plan.crash_at_commit, self._plan.lost_at_commit
         if chance < crash / 2:
             await self._end("before its commit")
         if self._plan.shared and chance > 1 - lost / 2:
             await database.sqlite.rollback()
-            await self.answer_lost(committed=False)
+            await self.answer_lost(committed=False, alone=alone)
         await database.sqlite.commit()
         self._saved()
         if chance < crash:
             await self._end("after its commit")
         if self._plan.shared and chance > 1 - lost:
-            await self.answer_lost(committed=True)
+            await self.answer_lost(committed=True, alone=alone)
         await asyncio.sleep(database.random.expovariate(1 / self._plan.turn_s))
 
-    async def answer_lost(self, *, committed: bool) -> None:
+    async def answer_lost(self, *, committed: bool, alone: bool) -> None:
         """Ask on a new connection; at times the database stays away for too long."""
         database = self._database
+        if alone:
+            raise AnswerLost("the connection broke; nobody knows when")
         if database.random.random() < UNKNOWN:
             database.go_away(DOUBT_S_MAX)
             await asyncio.sleep(DOUBT_S_MAX)

@@ -34,4 +34,6 @@ def numbered(number: int) -> Process:
 
 async def submit(engine: Engine, number: int, process: Process | None = None) -> Submitted:
     process = process or numbered(number)
-    return await engine.ledger.submit(process, lambda now_ms: planned(process, ["phones"], now_ms))
+    return await engine.ledger.submit(
+        process, lambda now_ms: planned(process, ["phones"], now_ms), items=1
+    )

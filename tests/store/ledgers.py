@@ -15,11 +15,12 @@ from watched_connection import WatchedConnection
 from procession.core import lifecycle
 from procession.core.process import Change, Item, Process, item_id_of
 from procession.core.states import ItemState
+from procession.store.claiming import Claiming
 from procession.store.ledger import Done, Ledger, ThreadWriter, ended
 from procession.store.migrate import migrate
 from procession.store.sqlite import SqliteConnection
 from procession.store.store import Store
-from procession.store.turn import Claiming, Topic, Work
+from procession.store.turn import Topic, Work
 
 NOW_MS = 1_700_000_000_000
 LEASE_MS = 15_000

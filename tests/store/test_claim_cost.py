@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from ledgers import NOW_MS, Opened, opened
 from made import made_item, made_process
+from rows_written import insert_items
 
 from procession.core.process import item_id_of
 from procession.store import rows
@@ -42,10 +43,13 @@ async def block(one: Opened, count: int) -> None:
     processes = [made_process(number, items=count // 2) for number in range(2)]
     await one.store.connection.begin()
     await one.store.insert_processes([(p, rows.text_of(p.standing)) for p in processes])
-    await one.store.insert_items(
-        made_item(process, position, f"phone/busy{n}")
-        for n, process in enumerate(processes)
-        for position in range(count // 2)
+    await insert_items(
+        one.store,
+        (
+            made_item(process, position, f"phone/busy{n}")
+            for n, process in enumerate(processes)
+            for position in range(count // 2)
+        ),
     )
     await one.store.connection.commit()
     assert len(await one.claim("busy0", "busy1")) == 2

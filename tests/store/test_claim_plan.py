@@ -11,11 +11,13 @@ import pytest
 from made import made_item, made_process
 from msgspec.structs import replace
 from postgres_server import PostgresServer
+from rows_written import insert_items
 
 from procession.core.states import ItemState, State
 from procession.store import rows
+from procession.store.bulk_text import bulk_text
 from procession.store.migrate import migrate
-from procession.store.postgres import DIALECT, PostgresConnection, bulk_text
+from procession.store.postgres import DIALECT, PostgresConnection
 from procession.store.statements import Statement, read_statements
 from procession.store.store import Store
 
@@ -31,14 +33,15 @@ async def crowded(address: str, *, told: bool) -> asyncpg.Connection[Any]:
     waiting = [made_process(ENDED + number) for number in range(WAITING)]
     await ours.begin()
     await store.insert_processes([(one, rows.text_of(one.standing)) for one in ended + waiting])
-    await store.insert_items(
+    await insert_items(
+        store,
         [
             *(
                 replace(made_item(one, 0), state=ItemState.COMPLETED, finished_ms=1)
                 for one in ended
             ),
             *(made_item(one, 0) for one in waiting),
-        ]
+        ],
     )
     await ours.commit()
     await ours.close()

@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from made import made_item, made_process
 from msgspec.structs import replace
+from rows_written import insert_items
 from watched_connection import WatchedConnection
 
 from procession.core.process import Process
@@ -63,7 +64,7 @@ async def fill(store: Store, count: int = COUNT) -> list[Process]:
             )
             for part in range(3)
         ]
-        await store.insert_items(parts)
+        await insert_items(store, parts)
     await store.connection.commit()
     return made[::-1]
 
@@ -215,7 +216,7 @@ def test_items_alone_in_their_process_cost_no_entry_in_the_indexes_of_fan_outs(
     process = made_process(1, phone_id="phone_1")
     ended(connection.begin())
     ended(store.insert_processes([(process, text_of(process.standing))]))
-    ended(store.insert_items([replace(made_item(process, 0), phone_id="phone_1")]))
+    ended(insert_items(store, [replace(made_item(process, 0), phone_id="phone_1")]))
     ended(connection.commit())
     connection.close()
     with sqlite3.connect(tmp_path / "one.db") as db:

@@ -12,6 +12,7 @@ from generated import ITEM_ID, PROCESS_ID, events, items, processes
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
+from rows_written import insert_events, insert_items, update_items, write
 
 from procession.core.process import Event, Item, Process
 from procession.store import rows
@@ -103,7 +104,7 @@ def test_an_update_changes_all_of_a_process_that_can_change(
     async def act(store: Store) -> None:
         await insert_process(store, before)
         text = rows.text_of(after.standing)
-        await store.update_processes([rows.process_update_row(after, text, before.version)])
+        await write(store, "update_process", [rows.process_update_row(after, text, before.version)])
         found = await store.process(PROCESS_ID)
         assert found is not None
         assert replace(found, number=0) == after
@@ -118,7 +119,7 @@ def test_an_item_is_read_back_as_it_was_inserted(
     in_a_transaction: InATransaction, item: Item
 ) -> None:
     async def act(store: Store) -> None:
-        await store.insert_items([item])
+        await insert_items(store, [item])
         assert await store.items([ITEM_ID]) == {ITEM_ID: item}
 
     in_a_transaction(act)
@@ -132,8 +133,8 @@ def test_an_update_changes_all_of_an_item_that_can_change(
     after = replace(other, **{name: getattr(before, name) for name in ITEM_FIXED})
 
     async def act(store: Store) -> None:
-        await store.insert_items([before])
-        await store.update_items([(before, after)])
+        await insert_items(store, [before])
+        await update_items(store, [(before, after)])
         assert await store.items([ITEM_ID]) == {ITEM_ID: after}
 
     in_a_transaction(act)
@@ -145,7 +146,7 @@ def test_events_are_read_back_in_their_order(
     in_a_transaction: InATransaction, some: list[Event]
 ) -> None:
     async def act(store: Store) -> None:
-        await store.insert_events((event, rows.text_of(event.standing)) for event in some)
+        await insert_events(store, some)
         read = await store.events(PROCESS_ID, after=0, limit=10)
         told = [(e.seq, e.name, e.at_ms, dict(e.data)) for e in sorted(some, key=lambda e: e.seq)]
         assert [(e.seq, e.name, e.at_ms, json.loads(e.data)) for e in read] == told

@@ -12,7 +12,7 @@ from postgres_server import PostgresServer
 
 from procession.engine import Engine
 from procession.server import first_token
-from procession.store.turn import Claiming
+from procession.store.claiming import Claiming
 from procession.tokens import list_tokens
 
 ROUNDS = 25

@@ -10,6 +10,7 @@ import pytest
 from databases import Database, migrated
 from made import made_item, made_process
 from msgspec.structs import replace
+from rows_written import insert_items, update_items, write
 
 from procession.core.process import Event, Process, item_id_of
 from procession.core.states import ItemState, State
@@ -77,7 +78,7 @@ def test_an_update_from_a_version_that_is_not_there_is_a_conflict(database: Data
         await insert(store, process)
         text = rows.text_of(later.standing)
         with pytest.raises(WriteConflict):
-            await store.update_processes([rows.process_update_row(later, text, 2)])
+            await write(store, "update_process", [rows.process_update_row(later, text, 2)])
         return await store.process(process.process_id)
 
     found = on(database, act)
@@ -91,9 +92,9 @@ def test_an_item_that_is_not_as_it_was_read_is_a_conflict(
     item = made_item(made_process(1), 0)
 
     async def act(store: Store) -> None:
-        await store.insert_items([item])
+        await insert_items(store, [item])
         with pytest.raises(WriteConflict):
-            await store.update_items([(replace(item, **stale), replace(item, lost=1))])
+            await update_items(store, [(replace(item, **stale), replace(item, lost=1))])
         assert await store.items([item.item_id]) == {item.item_id: item}
 
     on(database, act)
@@ -109,7 +110,7 @@ def test_one_conflict_among_many_updates_is_noticed(database: Database) -> None:
             for n, p in enumerate(processes)
         ]
         with pytest.raises(WriteConflict, match="4 of 5"):
-            await store.update_processes(updates)
+            await write(store, "update_process", updates)
 
     on(database, act)
 
@@ -182,13 +183,13 @@ def test_items_are_read_in_pages_and_never_those_of_a_neighbour(database: Databa
     items = [made_item(process, position) for position in range(7)]
 
     async def act(store: Store) -> None:
-        await store.insert_items([*items, made_item(next_door, 0)])
+        await insert_items(store, [*items, made_item(next_door, 0)])
         assert await store.process_items(process) == items
         page = await store.process_items(process, limit=3)
         page += await store.process_items(process, after=page[-1].item_id, limit=10)
         assert page == items
         ended = replace(items[4], state=ItemState.COMPLETED, finished_ms=1)
-        await store.update_items([(items[4], ended)])
+        await update_items(store, [(items[4], ended)])
         assert await store.completed_item_ids(process) == [ended.item_id]
 
     on(database, act)

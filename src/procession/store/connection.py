@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 Row = Sequence[Any]
+Write = tuple[str, list[Row]]
+"""A writing statement by its name, and the rows it is run for: at least one."""
 Topic = tuple[Any, ...]
 """What can be waited for: ("process", id), ("queue", tenant, queue), ("phone", tenant, id) …"""
 
@@ -28,6 +30,13 @@ class Connection(Protocol):
 
     async def execute_many(self, name: str, /, rows: Iterable[Row]) -> int:
         """Run a writing statement once a row, values in the order of its parameters."""
+        ...
+
+    async def execute_together(self, writes: Sequence[Write]) -> list[int]:
+        """As `execute_many` for each; the numbers of rows touched.
+
+        No two of them may write the same row: they need not see each other's work.
+        """
         ...
 
     async def begin(self) -> None: ...

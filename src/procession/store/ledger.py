@@ -16,19 +16,11 @@ from typing import Any, Protocol, TypeVar
 
 from procession.core.errors import Overloaded
 from procession.core.process import Change, Item, Process
+from procession.store.claiming import Claiming
 from procession.store.connection import Topic
 from procession.store.sqlite import as_refused
 from procession.store.store import Store
-from procession.store.turn import (
-    Claiming,
-    Decision,
-    Errand,
-    Submission,
-    Submitted,
-    Together,
-    Turn,
-    Work,
-)
+from procession.store.turn import Decision, Errand, Submission, Submitted, Together, Turn, Work
 
 BATCH_MAX = 256
 WAITING_MAX = 10_000
@@ -62,9 +54,13 @@ class Ledger:
         process: Process,
         make: Callable[[int], Sequence[Change]],
         also: Callable[[Turn], Awaitable[None]] | None = None,
+        items: int = 0,
     ) -> Submitted:
-        """Save a new process with what `also` writes, or find the one that has its key."""
-        submitted: Submitted = await self._take(Submission(process, make, also))
+        """Save a new process with what `also` writes, or find the one that has its key.
+
+        `items`: how many it will have, where that is known; one alone costs less.
+        """
+        submitted: Submitted = await self._take(Submission(process, make, also, items))
         return submitted
 
     async def change(

@@ -10,11 +10,18 @@ import asyncpg
 import structlog
 
 from procession.core.errors import Overloaded
+from procession.store import postgres
 from procession.store.connection import Topic
 from procession.store.database_clock import DatabaseClock
 from procession.store.ledger import Done
 from procession.store.outage import Outage
-from procession.store.postgres import LOST, OutcomeUnknown, PostgresConnection, away
+from procession.store.postgres import (
+    LOST,
+    AnswerLost,
+    OutcomeUnknown,
+    PostgresConnection,
+    away,
+)
 from procession.store.renewal import renewing
 from procession.store.store import Store
 from procession.store.turn import Errand, Turn, Work
@@ -93,15 +100,22 @@ class LoopWriter:
         return outcomes, topics
 
     async def _taken(self, batch: Sequence[Work]) -> Outcomes:
+        in_doubt = False
         for tries in range(1, TRIES_MAX + 1):
             begun_ms = self._clock.now_ms()
             try:
                 return await self._turned(batch)
-            except LOST:
+            except LOST as error:
                 self._outage.failed(begun_ms)
                 self._connection.drop()
+                in_doubt = in_doubt or isinstance(error, AnswerLost)
                 if tries >= TRIES_MAX - 1:
+                    if in_doubt:
+                        raise OutcomeUnknown from error
                     raise
+                if in_doubt:
+                    # Whether it was saved is seen by doing it again.
+                    await self._connection.reached(postgres.DOUBT_S_MAX)
             except AGAIN:
                 if tries == TRIES_MAX:
                     raise
@@ -114,7 +128,10 @@ class LoopWriter:
             await self._alone(Errand(renewing(self._lease_ms, alone=False)))
         begun_ms = self._clock.now_ms()
         turn = Turn(self._store, begun_ms)
-        outcomes = await turn.run(batch)
+        if turn.is_new_only(batch):
+            outcomes = await turn.run_alone(batch, self._connection.insert_alone)
+        else:
+            outcomes = await turn.run(batch)
         self._outage.over()
         if self._clock.now_ms() - begun_ms > self._outage_ms_max:
             # A pooler has it wait for a database that is away, and tells of no failure.

@@ -8,10 +8,11 @@ from typing import Any
 
 import asyncpg
 
+from procession.store.bulk_text import bulk_text
 from procession.store.connection import Row
 from procession.store.link import LOST, Link, away, options
 from procession.store.outage import Outage
-from procession.store.postgres import DIALECT, bound, bulk_text
+from procession.store.postgres import DIALECT, bound
 from procession.store.statements import Statement, read_statements
 
 READERS_MAX = 8

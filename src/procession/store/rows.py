@@ -7,7 +7,7 @@ from typing import Any
 from msgspec import Raw
 from msgspec.json import Decoder, Encoder
 
-from procession.core.process import Error, Event, Item, Process, Request, Standing, Task
+from procession.core.process import Error, Event, Item, Note, Process, Request, Standing, Task
 from procession.core.states import ItemState
 from procession.store.connection import Row
 
@@ -177,6 +177,11 @@ def event_row(event: Event, standing: str) -> Row:
         _encode(event.data).decode(),
         standing,
     )
+
+
+def note_row(note: Note) -> Row:
+    """For `put_note`."""
+    return (note.item_id, note.kind, note.process_id, bytes(note.body).decode())
 
 
 def standing_of(text: str) -> Standing:

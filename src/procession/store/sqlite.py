@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, cast
 
 import structlog
 
 from procession.core.errors import InstallationMoved, Overloaded
-from procession.store.connection import Row, Topic
+from procession.store.connection import Row, Topic, Write
 from procession.store.statements import (
     Choice,
     Dialect,
@@ -79,6 +79,9 @@ class SqliteConnection:
             return self._db.executemany(statement.text, rows).rowcount
         except sqlite3.IntegrityError as error:
             raise _told(error) from None
+
+    async def execute_together(self, writes: Sequence[Write]) -> list[int]:
+        return [await self.execute_many(name, rows) for name, rows in writes]
 
     async def run_script(self, text: str) -> None:
         """Run the statements of a migration inside the transaction that is open."""

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from procession.core.process import Event, Item, Note, Process, Standing, Task, item_id_of
+from procession.core.process import Item, Process, Standing, Task, item_id_of
 from procession.store import lists, rows
-from procession.store.connection import Connection, Row
+from procession.store.connection import Connection, Row, Write
 from procession.store.lists import LATEST, Count, Filter, Page, like
 from procession.store.marks import Marks
 
@@ -31,6 +31,9 @@ class StandingRead(NamedTuple):
     name: str
     at_ms: int
     standing: Standing
+
+
+_UPDATES = frozenset({"update_process", "update_item"})
 
 
 class Store:
@@ -137,11 +140,8 @@ class Store:
         found = await self.connection.fetch("present_processes", process_ids=ids)
         return {row[0] for row in found}
 
-    async def update_processes(self, updates: Sequence[Row]) -> None:
-        await self._all_touched("update_process", updates)
-
-    async def insert_items(self, items: Iterable[Item]) -> None:
-        """All items of a process together: those of a fan-out get the process's number."""
+    async def item_rows(self, items: Iterable[Item]) -> list[Row]:
+        """New items as rows; those of a fan-out get the process's number."""
         created = list(items)
         siblings = Counter(item.process_id for item in created)
         fan_outs = sorted(process_id for process_id, count in siblings.items() if count > 1)
@@ -149,25 +149,14 @@ class Store:
         if fan_outs:
             found = await self.connection.fetch("numbers_of_fan_outs", process_ids=fan_outs)
             numbers = {row[0]: row[1] for row in found}
-        await self.connection.execute_many(
-            "insert_item",
-            [(*rows.item_row(item), numbers.get(item.process_id)) for item in created],
-        )
+        return [(*rows.item_row(item), numbers.get(item.process_id)) for item in created]
 
-    async def update_items(self, updates: Iterable[tuple[Item, Item]]) -> None:
-        """Pairs of before and after."""
-        wanted = [rows.item_update_row(after, before) for before, after in updates]
-        await self._all_touched("update_item", wanted)
-
-    async def insert_events(self, events: Iterable[tuple[Event, str]]) -> None:
-        wanted = [rows.event_row(event, standing) for event, standing in events]
-        await self.connection.execute_many("insert_event", wanted)
-
-    async def insert_deliveries(self, deliveries: Iterable[Row]) -> None:
-        await self.connection.execute_many("insert_delivery", deliveries)
-
-    async def insert_sink_deliveries(self, deliveries: Iterable[Row]) -> None:
-        await self.connection.execute_many("insert_sink_delivery", deliveries)
+    async def write(self, writes: Sequence[Write]) -> None:
+        """Write rows of several kinds; every update must find its row as it was read."""
+        counts = await self.connection.execute_together(writes)
+        for (name, wanted), touched in zip(writes, counts, strict=True):
+            if name in _UPDATES and touched != len(wanted):
+                raise WriteConflict(f"{name}: {touched} of {len(wanted)} rows")
 
     async def put_tasks(self, tasks: Sequence[Task]) -> None:
         """Begin and end tasks, in this order; a form's row was written with its process."""
@@ -183,19 +172,10 @@ class Store:
                     outcome=bytes(task.outcome).decode(),
                 )
 
-    async def put_notes(self, notes: Iterable[Note]) -> None:
-        wanted = [(n.item_id, n.kind, n.process_id, bytes(n.body).decode()) for n in notes]
-        await self.connection.execute_many("put_note", wanted)
-
     async def notes(self, item_ids: list[str]) -> dict[tuple[str, str], str]:
         """The JSON text of each note by item and kind."""
         found = await self.connection.fetch("get_notes", item_ids=item_ids)
         return {(row[0], row[1]): row[2] for row in found}
-
-    async def _all_touched(self, name: str, updates: Sequence[Row]) -> None:
-        touched = await self.connection.execute_many(name, updates)
-        if touched != len(updates):
-            raise WriteConflict(f"{name}: {touched} of {len(updates)} rows")
 
 
 class WriteConflict(Exception):

@@ -6,7 +6,6 @@ same turn has given free. Each decision works on the result of the one before.
 
 from __future__ import annotations
 
-from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
@@ -17,13 +16,9 @@ from procession.core.errors import NotFound, Refused
 from procession.core.process import Change, Event, Item, Note, Process, Task
 from procession.core.states import ItemState
 from procession.store import rows
-from procession.store.connection import Topic
+from procession.store.claiming import QUEUE_JOBS, Claiming, offers
+from procession.store.connection import Row, Topic, Write
 from procession.store.store import Store
-
-QUEUE_ANY = "phones"
-QUEUE_PHONE = "phone/"
-QUEUE_LABEL = "phones/"
-QUEUE_JOBS = "jobs/"
 
 
 class Submission(Struct, frozen=True, gc=False):
@@ -35,6 +30,13 @@ class Submission(Struct, frozen=True, gc=False):
     process: Process
     make: Callable[[int], Sequence[Change]]
     also: Callable[[Turn], Awaitable[None]] | None = None
+    items: int = 0
+    """How many it will have; 0 where nobody can say."""
+
+    @property
+    def plain(self) -> bool:
+        """Writes rows of its own only: one item knows no number of its process."""
+        return self.items == 1 and self.also is None
 
 
 class Decision(Struct, frozen=True, gc=False):
@@ -55,15 +57,6 @@ class Together(Struct, frozen=True, gc=False):
     then: Decision
 
 
-class Claiming(Struct, frozen=True):
-    """Phones of one agent that look for work, at most one item each."""
-
-    tenant_id: int
-    agent_id: str
-    phone_ids: list[str]
-    lease_ms: int
-
-
 class Errand(Struct, frozen=True):
     """Any other write; runs on its own within the transaction."""
 
@@ -78,6 +71,8 @@ class Submitted(Struct, frozen=True, gc=False):
 
 
 Texts = list[tuple[Event, str]]
+Insert = Callable[[Sequence[Write], set[Topic]], Awaitable[set[str]]]
+"""Inserts new processes with all that is theirs and commits; the ids of those that were new."""
 Work = Submission | Decision | Together | Claiming | Errand
 
 
@@ -120,18 +115,41 @@ class Turn:
         await self.store.connection.execute("release_savepoint")
         return answer
 
-    async def _submit(self, batch: Sequence[Work], outcomes: list[Any]) -> None:
-        made: list[tuple[int, Process, Sequence[Change], Texts]] = []
-        also = []
+    def is_new_only(self, batch: Sequence[Work]) -> bool:
+        """Whether `run_alone` can save it: submissions whose rows are all of their own."""
+        return all(isinstance(work, Submission) and work.plain for work in batch)
+
+    async def run_alone(self, batch: Sequence[Work], insert: Insert) -> list[Any]:
+        """As `run`, in one statement; run again after a lost answer it saves nothing twice."""
+        made = self._made(batch)
+        for _, process, changes, texts in made:
+            self._add_events(process, texts)
+            self._add_items(changes)
+        new = [rows.process_row(process, texts[-1][1]) for _, process, _, texts in made]
+        present = await insert([("insert_process", new), *await self._writes()], self.topics)
+        return [
+            Submitted(process, False)
+            if process.process_id in present
+            else await self._duplicate(process)
+            for _, process, _, _ in made
+        ]
+
+    def _made(self, batch: Sequence[Work]) -> list[tuple[int, Process, Sequence[Change], Texts]]:
+        made = []
         for index, work in enumerate(batch):
             if isinstance(work, Submission):
                 changes = work.make(self.now_ms)
                 made.append((index, changes[-1].process, changes, _texts(changes)))
+        return made
+
+    async def _submit(self, batch: Sequence[Work], outcomes: list[Any]) -> None:
+        made = self._made(batch)
         if not made:
             return
         present = await self.store.insert_processes(
             [(process, texts[-1][1]) for _, process, _, texts in made]
         )
+        also = []
         for index, process, changes, texts in made:
             if process.process_id in present:
                 self._add_events(process, texts)
@@ -151,7 +169,8 @@ class Turn:
             process.tenant_id, process.process_type, process.system, process.request_id
         )
         assert found is not None
-        return Submitted(found, True)
+        # Its own id: saved before, by a statement whose answer was lost.
+        return Submitted(found, found.process_id != process.process_id)
 
     def _add_items(self, changes: Sequence[Change]) -> None:
         """Nobody can wait for a process that is new, only for its queues."""
@@ -202,7 +221,7 @@ class Turn:
 
     async def _claim(self, work: Claiming) -> list[tuple[Process, Item]]:
         """What was claimed: each process and item as they are now."""
-        wanted = await self._offers(work)
+        wanted = await offers(self.store, work, self.now_ms)
         if not wanted:
             return []
         await self._load_processes(process_id for _, _, process_id in wanted)
@@ -221,46 +240,6 @@ class Turn:
             claimed.append((change.process, change.items[0]))
         await self._flush()
         return claimed
-
-    async def _offers(self, work: Claiming) -> list[tuple[str, str, str]]:
-        """Phone, item, process: each free phone gets the oldest item it may take."""
-        tenant_id = work.tenant_id
-        fetch = self.store.connection.fetch
-        free = await fetch(
-            "free_phones",
-            tenant_id=tenant_id,
-            agent_id=work.agent_id,
-            phone_ids=work.phone_ids,
-        )
-        queues: dict[str, Sequence[str]] = {
-            row[0]: queues_of(row[0], rows.labels_of(row[1]), row[2]) for row in free
-        }
-        heads = await self._heads(tenant_id, queues)
-        offers = []
-        for phone_id, names in queues.items():
-            waiting = [heads[queue] for queue in names if heads.get(queue)]
-            if waiting:
-                _, item_id, process_id = min(waiting, key=lambda queue: queue[0][0]).popleft()
-                offers.append((phone_id, item_id, process_id))
-        return offers
-
-    async def _heads(
-        self, tenant_id: int, queues: dict[str, Sequence[str]]
-    ) -> dict[str, deque[tuple[int, str, str]]]:
-        """The oldest items of all these phones' queues, as many as phones look into each."""
-        wanted = Counter(queue for names in queues.values() for queue in names)
-        marks = self.store.marks
-        wants = [
-            (tenant_id, queue, marks.begin(tenant_id, queue, self.now_ms), count)
-            for queue, count in wanted.items()
-        ]
-        found = await self.store.connection.fetch_each("queue_head", wants)
-        heads: dict[str, deque[tuple[int, str, str]]] = {}
-        for *_, queue, number, item_id, process_id in sorted(found, key=lambda row: row[-3]):
-            heads.setdefault(queue, deque()).append((number, item_id, process_id))
-        for queue, waiting in heads.items():
-            marks.found(tenant_id, queue, waiting[0][0])
-        return heads
 
     async def _load_processes(self, process_ids: Iterable[str]) -> None:
         wanted = sorted(set(process_ids) - self._processes.keys())
@@ -317,7 +296,16 @@ class Turn:
                 self.topics.add(("agent", item.tenant_id, item.agent_id))
 
     async def _flush(self) -> None:
-        """Write all that was decided, sorted by key so that servers cannot deadlock each other."""
+        """Write all that was decided."""
+        if writes := await self._writes():
+            await self.store.write(writes)
+        if self._tasks:
+            await self.store.put_tasks(self._tasks)
+            self.topics |= {("tasks", task.item.tenant_id) for task in self._tasks}
+        self._forget()
+
+    async def _writes(self) -> list[Write]:
+        """Rows by statement, sorted by key so that servers cannot deadlock each other."""
         updates = [
             rows.process_update_row(
                 process, self._standings[process_id], self._versions[process_id]
@@ -328,31 +316,22 @@ class Turn:
         pairs = sorted(self._items.items())
         created = [after for _, (before, after) in pairs if before is None]
         edited = [
-            (before, after)
+            rows.item_update_row(after, before)
             for _, (before, after) in pairs
             if before is not None and before is not after
         ]
-        store = self.store
-        if updates:
-            await store.update_processes(updates)
-        if created:
-            await store.insert_items(created)
-        if edited:
-            await store.update_items(edited)
-        if self._events:
-            await store.insert_events(self._events)
-        if self._deliveries:
-            await store.insert_deliveries(self._deliveries)
+        writes: list[Write] = [
+            ("update_process", updates),
+            ("insert_item", await self.store.item_rows(created) if created else []),
+            ("update_item", edited),
+            ("insert_event", [rows.event_row(event, text) for event, text in self._events]),
+            ("insert_delivery", self._deliveries),
+            ("insert_sink_delivery", self._sink_deliveries),
+            ("put_note", [rows.note_row(note) for _, note in sorted(self._notes.items())]),
+        ]
+        if self._deliveries or self._sink_deliveries:
             self.topics.add(("deliveries",))
-        if self._sink_deliveries:
-            await store.insert_sink_deliveries(self._sink_deliveries)
-            self.topics.add(("deliveries",))
-        if self._notes:
-            await store.put_notes(note for _, note in sorted(self._notes.items()))
-        if self._tasks:
-            await store.put_tasks(self._tasks)
-            self.topics |= {("tasks", task.item.tenant_id) for task in self._tasks}
-        self._forget()
+        return [write for write in writes if write[1]]
 
     def _forget(self) -> None:
         self._processes: dict[str, Process] = {}
@@ -360,8 +339,8 @@ class Turn:
         self._standings: dict[str, str] = {}
         self._items: dict[str, tuple[Item | None, Item]] = {}
         self._events: list[tuple[Event, str]] = []
-        self._deliveries: list[tuple[str, int, str, int]] = []
-        self._sink_deliveries: list[tuple[str, int, str, int, int]] = []
+        self._deliveries: list[Row] = []
+        self._sink_deliveries: list[Row] = []
         self._notes: dict[tuple[str, str], Note] = {}
         self._tasks: list[Task] = []
 
@@ -370,13 +349,6 @@ def _decisions(work: Work) -> tuple[Decision, ...]:
     if isinstance(work, Decision):
         return (work,)
     return (work.first, work.then) if isinstance(work, Together) else ()
-
-
-def queues_of(phone_id: str, labels: Sequence[str], kind: str) -> list[str]:
-    """Where a phone finds its work; a lane for jobs has its job types as labels."""
-    if kind == "lane":
-        return [QUEUE_JOBS + label for label in labels]
-    return [QUEUE_PHONE + phone_id, QUEUE_ANY, *(QUEUE_LABEL + label for label in labels)]
 
 
 def _texts(changes: Sequence[Change]) -> Texts:
