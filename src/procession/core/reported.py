@@ -89,9 +89,9 @@ def complete(
 
     Raises WrongState once the process, or this step otherwise, has ended.
     """
+    _going(process)
     if item.state is ItemState.COMPLETED:
         return Change(process)
-    _going(process)
     if item.state in ITEM_FINAL:
         raise WrongState(f"step {item.step} is {item.state.value} already")
     said = report_of(item)
@@ -109,9 +109,9 @@ def fail(
 
     Raises WrongState as `complete`.
     """
+    _going(process)
     if item.state is ItemState.FAILED:
         return Change(process)
-    _going(process)
     if item.state in ITEM_FINAL:
         raise WrongState(f"step {item.step} is {item.state.value} already")
     why = Error(error, STEP_FAILED)
@@ -145,8 +145,11 @@ def finish(process: Process, items: Sequence[Item], *, summary: Raw, now_ms: int
 
 
 def give_up(process: Process, items: Sequence[Item], *, error: str, now_ms: int) -> Change:
-    """The whole has failed, with the steps under way. Raises WrongState as `finish`."""
-    if process.state in RETRIABLE:
+    """The whole has failed, with the steps under way; so has one that was cancelled.
+
+    Raises WrongState for one that completed.
+    """
+    if process.state in FINAL and process.state is not State.COMPLETED:
         return Change(process)
     _going(process)
     why = Error(error, PROCESS_FAILED)

@@ -193,6 +193,8 @@ class Endpoint(Struct, frozen=True, kw_only=True):
     success: tuple[int, ...] = (200,)
     errors: tuple[int, ...] = ()
     body_bytes_max: int | None = None
+    body_optional: bool = False
+    """No body at all means an empty object."""
 
 
 class Face(Struct, frozen=True, kw_only=True):

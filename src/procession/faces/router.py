@@ -196,6 +196,8 @@ class App:
         if route.decoder is not None:
             arrived = BODY_ARRIVED in scope.get("extensions", ())
             request.body = await self._body(request, endpoint, arrived)
+            if endpoint.body_optional and not request.body.strip():
+                request.body = b"{}"
             request.message, request.canonical = route.decoder.decode(request.body)
         return await endpoint.handler(request)
 
