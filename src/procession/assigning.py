@@ -137,7 +137,7 @@ async def assignee_of(
 
 async def find_member(engine: Engine, caller: Caller, member_id: str) -> Member:
     """Raises Invalid, the same for another organization's member as for nobody."""
-    person_id = person_of(caller) if member_id == ME else _number(member_id)
+    person_id = person_of(caller) if member_id == ME else number_of(member_id)
     if member_id == ME and person_id is None:
         rule = "is you only where you are signed in; a token is no member"
         raise Invalid("/assignee_member_id", f"{ME!r} {rule}")
@@ -153,10 +153,10 @@ def person_of(caller: Caller) -> int | None:
     """The person behind a signed-in caller; None for a token."""
     if not caller.token_id.startswith(_USER):
         return None
-    return _number(caller.token_id.removeprefix(_USER))
+    return number_of(caller.token_id.removeprefix(_USER))
 
 
-def _number(text: str) -> int | None:
+def number_of(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
 
 

@@ -33,6 +33,13 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     ] = "sqlite:///procession.db"
     host: Annotated[str, Meta(description="Address to listen on.")] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535, description="Port to listen on; 0 picks one.")] = 8700
+    public_url: Annotated[
+        str,
+        Meta(
+            description="Where people reach this server, `https://forms.example.com`: what links to"
+            " forms and files begin with; empty: the address a caller used."
+        ),
+    ] = ""
     workers: Annotated[
         int, Meta(ge=1, le=64, description="Server processes that share the port, on PostgreSQL.")
     ] = 1
@@ -159,6 +166,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("session_secret must have at least 32 characters")
         if self.file_secret and len(self.file_secret) < 32:
             raise ValueError("file_secret must have at least 32 characters")
+        _checked("public_url", parse_public_url, self.public_url)
         _checked("cors_origins", parse_origins, self.cors_origins)
         _checked("callback_retries", parse_schedule, self.callback_retries)
         _checked("callback_allow", parse_networks, self.callback_allow)
@@ -172,6 +180,14 @@ def parse_origins(text: str) -> frozenset[str]:
         if not _ORIGIN.fullmatch(origin):
             raise ValueError(f"{origin!r} is no origin such as https://app.example.com")
     return origins
+
+
+def parse_public_url(text: str) -> str:
+    """An origin without the slash it may end with. Raises ValueError for anything else."""
+    origin = text.strip().rstrip("/")
+    if origin and not _ORIGIN.fullmatch(origin):
+        raise ValueError(f"{text!r} is no address such as https://forms.example.com")
+    return origin
 
 
 def _checked(name: str, parse: Callable[[str], object], text: str) -> None:

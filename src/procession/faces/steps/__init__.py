@@ -5,8 +5,16 @@ from __future__ import annotations
 from procession.engine import Engine
 from procession.faces.access import Access
 from procession.faces.endpoint import Endpoint, Face
+from procession.faces.steps.about import About
+from procession.faces.steps.addresses import Addresses
 from procession.faces.steps.declared import PREFIX
+from procession.faces.steps.files import Files
+from procession.faces.steps.processes import Processes
+from procession.faces.steps.processes_links import ProcessLinks
 from procession.faces.steps.refusals import refusal_of
+from procession.faces.steps.task_links import TaskLinkRoutes
+from procession.faces.steps.tasks import Tasks
+from procession.mailing import Mailing
 
 __all__ = ["steps_face"]
 
@@ -14,6 +22,14 @@ __all__ = ["steps_face"]
 def steps_face(engine: Engine, access: Access) -> Face:
     """The JSON part of the face."""
     endpoints: list[Endpoint] = []
+    addresses = Addresses(engine)
+    files = Files(engine, addresses)
+    tasks = Tasks(engine, addresses, files)
+    links = TaskLinkRoutes(engine, addresses, tasks, Mailing(engine))
+    processes, shares = Processes(engine), ProcessLinks(engine, addresses)
+    about = About(lambda: endpoints)
+    for part in (processes, shares, tasks, links, files, about):
+        endpoints += part.endpoints()
     return Face(
         name="steps",
         prefix=f"{PREFIX}/",

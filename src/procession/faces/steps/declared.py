@@ -16,7 +16,7 @@ def declare(
     handler: Handler,
     summary: str,
     *,
-    scope: str,
+    scope: str | None,
     answer: Any = None,
     errors: tuple[int, ...] = (),
     **more: Any,
