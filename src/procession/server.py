@@ -18,6 +18,7 @@ from procession.faces.access import Access
 from procession.faces.cors import Cors
 from procession.faces.endpoint import Load
 from procession.faces.execution import execution_face, execution_streams, update_of
+from procession.faces.mcp import mcp_face
 from procession.faces.router import App, AsgiApp
 from procession.faces.steps import steps_face
 from procession.faces.worker import worker_face
@@ -121,6 +122,7 @@ def make_app(engine: Engine, guard: AddressGuard, streams: AllStreams) -> App:
     )
     workspace = workspace_face(engine, access, streams.workspace)
     faces = [execution, worker_face(engine, access), workspace, steps_face(engine, access)]
+    faces.append(mcp_face(engine, access))
     return App(faces, engine.settings, load=load)
 
 
