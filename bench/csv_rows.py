@@ -6,7 +6,7 @@ import csv
 import sqlite3
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 from itertools import islice
 from pathlib import Path
@@ -31,7 +31,7 @@ FIELDS = [column.field for column in COLUMNS]
 TEXT = f"""\
 A file of five columns (two texts, a whole number, a date, a number) into a table of SQLite in
 batches of {BATCH_ROWS}, the same inserts for all; time is this process's CPU. `bare loop`: the csv
-module, int, date and float of each cell, no check and no mark. `applied`: each row read,
+module, int, date and float of each column, no check and no mark. `applied`: each row read,
 checked and applied with its mark. `with review`: the same after a first check of the whole
 file, as an import does it. `of bare`: share of the bare loop."""
 
@@ -86,14 +86,15 @@ def bare(target: TableTarget, file: Path) -> int:
     with file.open(newline="") as text:
         reader = csv.reader(text)
         next(reader)
-        while rows := [values(row) for row in islice(reader, BATCH_ROWS)]:
-            target.insert(FIELDS, rows)
+        while rows := list(islice(reader, BATCH_ROWS)):
+            target.insert(FIELDS, values(rows))
     return 0
 
 
-def values(row: list[str]) -> tuple[Any, ...]:
-    name, code, seats, opened, latitude = row
-    return name, code, int(seats), date.fromisoformat(opened), float(latitude)
+def values(rows: list[list[str]]) -> list[Sequence[Any]]:
+    names, codes, seats, opened, latitudes = zip(*rows, strict=True)
+    days = list(map(date.fromisoformat, opened))
+    return [names, codes, list(map(int, seats)), days, list(map(float, latitudes))]
 
 
 def applied(target: TableTarget, file: Path) -> int:
@@ -101,7 +102,7 @@ def applied(target: TableTarget, file: Path) -> int:
     with CsvFile(file, how_written(file)) as opened:
         checker = Checker(COLUMNS, [], opened.columns, {})
         for batch in checker.checked(opened, BATCH_ROWS):
-            mark = target.apply(mark, batch.upto, batch.fields, batch.values)
+            mark = target.apply(mark, batch.upto, batch.fields, batch.columns)
     return mark.applied
 
 

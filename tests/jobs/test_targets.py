@@ -23,7 +23,7 @@ from procession.jobs.targets.target import (
     target_for,
 )
 
-ROWS = ["opened", "name"], [(date(2024, 1, 1), f"n{number}") for number in range(3)]
+ROWS = ["opened", "name"], [[date(2024, 1, 1)] * 3, ["n0", "n1", "n2"]]
 
 
 class Taking(BaseHTTPRequestHandler):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
+from itertools import compress
 from typing import Any
 
 from msgspec import Struct
@@ -14,6 +15,7 @@ from procession.jobs.csv_import.reading import Batch, CsvFile
 from procession.jobs.csv_import.unique import Keys
 
 Row = dict[str, Any]
+Columns = Sequence[Sequence[Any]]
 Cells = Mapping[int, Mapping[str, str | None]]
 
 
@@ -30,13 +32,13 @@ class RowError(Struct, frozen=True, omit_defaults=True):
 class Checked(Struct, frozen=True):
     """A batch after its check. `count` is how many rows it had, `upto` how many so far.
 
-    `values` are those of the good rows, in the order of `fields`.
+    `columns` are those of the good rows, in the order of `fields`.
     """
 
     upto: int
     count: int
     fields: Sequence[str]
-    values: Sequence[tuple[Any, ...]]
+    columns: Sequence[Sequence[Any]]
     errors: Sequence[RowError]
     bytes_read: int
 
@@ -44,7 +46,12 @@ class Checked(Struct, frozen=True):
     def good(self) -> list[Row]:
         """The good rows as a target takes them; made anew at each call."""
         fields = self.fields
-        return [dict(zip(fields, row, strict=True)) for row in self.values]
+        return [dict(zip(fields, row, strict=True)) for row in zip(*self.columns, strict=True)]
+
+    @property
+    def valid(self) -> int:
+        """How many rows are good."""
+        return len(self.columns[0])
 
 
 class MappingWrong(Exception):
@@ -83,15 +90,15 @@ class Checker:
         """One batch; `keys` are those of the rows before it."""
         errors = [RowError(fault.line, fault.message) for fault in batch.faults]
         lines = self._at_once(batch)
-        values = self._columnwise(batch) if lines is not None else None
-        if values is None:
-            lines, values = self._one_by_one(batch, errors)
+        columns = self._columnwise(batch) if lines is not None else None
+        if columns is None:
+            lines, columns = self._one_by_one(batch, errors)
         assert lines is not None
         if keys is not None:
-            lines, values = self._without_equals(lines, values, keys, errors)
+            columns = self._without_equals(lines, columns, keys, errors)
         errors.sort(key=lambda error: error.line)
         count = len(batch.rows) + len(batch.faults)
-        return Checked(batch.upto, count, self._fields, values, errors, batch.bytes_read)
+        return Checked(batch.upto, count, self._fields, columns, errors, batch.bytes_read)
 
     def _at_once(self, batch: Batch) -> Sequence[int] | None:
         """The lines of a batch that may be checked by column; None when it may not."""
@@ -101,24 +108,22 @@ class Checker:
             return None
         return batch.lines
 
-    def _columnwise(self, batch: Batch) -> list[tuple[Any, ...]] | None:
+    def _columnwise(self, batch: Batch) -> Columns | None:
         """The values of all rows, or None when any of them is wrong."""
         if not batch.rows:
-            return []
+            return [[] for _ in self._fields]
         columns = list(zip(*batch.rows, strict=True))
         try:
-            read = [
+            return [
                 check.column(columns[place])
                 for check, place in zip(self._checks, self._places, strict=True)
             ]
         except ValueError:
             return None
-        return list(zip(*read, strict=True))
 
-    def _one_by_one(
-        self, batch: Batch, errors: list[RowError]
-    ) -> tuple[list[int], list[tuple[Any, ...]]]:
-        lines, values = [], []
+    def _one_by_one(self, batch: Batch, errors: list[RowError]) -> tuple[list[int], Columns]:
+        lines: list[int] = []
+        values: list[tuple[Any, ...]] = []
         for line, row in zip(batch.lines, batch.rows, strict=True):
             wrong: list[RowError] = []
             read = self._row(line, row, wrong)
@@ -127,7 +132,7 @@ class Checker:
             else:
                 lines.append(line)
                 values.append(read)
-        return lines, values
+        return lines, list(zip(*values, strict=True)) if values else [[] for _ in self._fields]
 
     def _row(self, line: int, row: Sequence[str], wrong: list[RowError]) -> tuple[Any, ...]:
         corrected = self._cells.get(line, {})
@@ -157,22 +162,19 @@ class Checker:
             return None
 
     def _without_equals(
-        self,
-        lines: Sequence[int],
-        values: list[tuple[Any, ...]],
-        keys: Keys,
-        errors: list[RowError],
-    ) -> tuple[Sequence[int], list[tuple[Any, ...]]]:
-        equal = keys.add(lines, [tuple(row[place] for place in self._key) for row in values])
+        self, lines: Sequence[int], columns: Columns, keys: Keys, errors: list[RowError]
+    ) -> Columns:
+        found = list(zip(*(columns[place] for place in self._key), strict=True))
+        equal = keys.add(lines, found)
         if not equal:
-            return lines, values
+            return columns
         names = ", ".join(self._fields[place] for place in self._key)
         errors += [
             RowError(line, f"equals line {first} in {names}", field=names)
             for line, first in equal.items()
         ]
-        kept = [(line, row) for line, row in zip(lines, values, strict=True) if line not in equal]
-        return [line for line, _ in kept], [row for _, row in kept]
+        kept = [line not in equal for line in lines]
+        return [list(compress(column, kept)) for column in columns]
 
 
 def places_of(columns: Sequence[Column], found: Sequence[str]) -> list[int]:

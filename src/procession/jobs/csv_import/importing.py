@@ -166,7 +166,7 @@ class Import:
                 raise RunFailed(f"the mapping does not fit: {reason}") from None
             for batch in checker.checked(file, wanted.batch_rows, after=mark.done):
                 self._job.progress(*_said(batch.bytes_read / file.bytes_total, mark, rows))
-                mark = self._target.apply(mark, batch.upto, batch.fields, batch.values)
+                mark = self._target.apply(mark, batch.upto, batch.fields, batch.columns)
                 kept = Stand(number, rows, None, mark.done, mark.applied)
                 self._job.checkpoint(msgspec.to_builtins(kept))
         skipped = rows - mark.applied

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -77,10 +78,10 @@ class Tally:
 
     def take(self, batch: Checked) -> None:
         self.rows += batch.count
-        self.valid += len(batch.values)
+        self.valid += batch.valid
         self._errors += batch.errors[: ERRORS_SHOWN_MAX - len(self._errors)]
         self._by_field.update(error.field or "row" for error in batch.errors)
-        for row in batch.values[: ROWS_SHOWN - len(self._sample)]:
+        for row in islice(zip(*batch.columns, strict=True), ROWS_SHOWN - len(self._sample)):
             shown = list(zip(batch.fields, row, strict=True))[:CELLS_SHOWN]
             self._sample.append({field: _shown(value) for field, value in shown})
 

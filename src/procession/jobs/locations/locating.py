@@ -213,8 +213,8 @@ def _applied(job: Job, good: list[Row], rows: int) -> dict[str, Any]:
             while mark.done < len(good):
                 upto = min(mark.done + BATCH_ROWS, len(good))
                 job.progress(50 + 50 * mark.done / len(good), "Applying")
-                rows_now = [tuple(row[field] for field in FIELDS) for row in good[mark.done : upto]]
-                mark = target.apply(mark, upto, FIELDS, rows_now)
+                columns = [[row[field] for row in good[mark.done : upto]] for field in FIELDS]
+                mark = target.apply(mark, upto, FIELDS, columns)
         finally:
             target.close()
     except (TargetAway, TargetRefused, TargetUnknown, TargetsInvalid) as reason:

@@ -8,7 +8,7 @@ from typing import Any
 from msgspec.json import encode
 
 from procession.jobs.http_call import AddressBarred, CallFailed, post
-from procession.jobs.targets.target import Mark, Named, TargetAway, TargetRefused, Values
+from procession.jobs.targets.target import Columns, Mark, Named, TargetAway, TargetRefused
 
 CONNECT_S_MAX = 10.0
 ANSWER_S_MAX = 60.0
@@ -33,11 +33,11 @@ class Posting:
     def mark(self, known: Mark) -> Mark:
         return known
 
-    def apply(self, mark: Mark, upto: int, fields: Sequence[str], values: Values) -> Mark:
-        if values:
-            rows = [dict(zip(fields, row, strict=True)) for row in values]
+    def apply(self, mark: Mark, upto: int, fields: Sequence[str], columns: Columns) -> Mark:
+        rows = [dict(zip(fields, row, strict=True)) for row in zip(*columns, strict=True)]
+        if rows:
             self._post(mark.done, upto, rows)
-        return Mark(upto, mark.applied + len(values))
+        return Mark(upto, mark.applied + len(rows))
 
     def close(self) -> None:
         pass

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, NoSuchTableError, OperationalError, SQLAlchemyError
 
-from procession.jobs.targets.target import Mark, Named, TargetAway, TargetRefused, Values
+from procession.jobs.targets.target import Columns, Mark, Named, TargetAway, TargetRefused
 
 MARKS = "procession_import_marks"
 CONNECT_S_MAX = 10
@@ -50,8 +50,8 @@ class TableTarget:
             query = sa.select(marks.rows_done, marks.rows_applied).where(marks.job == self._key)
             return Mark(*connection.execute(query).one())
 
-    def apply(self, mark: Mark, upto: int, fields: Sequence[str], values: Values) -> Mark:
-        after = Mark(upto, mark.applied + len(values))
+    def apply(self, mark: Mark, upto: int, fields: Sequence[str], columns: Columns) -> Mark:
+        after = Mark(upto, mark.applied + len(columns[0]))
         with _explained(f"rows {mark.done + 1} to {upto}"), self._engine.begin() as connection:
             # First, because it locks: of two runs of one job the later finds another mark.
             moved = connection.execute(
@@ -61,21 +61,21 @@ class TableTarget:
             )
             if moved.rowcount != 1:
                 raise TargetAway("another run of this job writes to the target")
-            self._put(connection, fields, values)
+            self._put(connection, fields, columns)
         return after
 
-    def insert(self, fields: Sequence[str], values: Values) -> None:
+    def insert(self, fields: Sequence[str], columns: Columns) -> None:
         """Insert rows in a transaction of their own, under no mark. Raises as the others do."""
         with _explained(), self._engine.begin() as connection:
-            self._put(connection, fields, values)
+            self._put(connection, fields, columns)
 
     def close(self) -> None:
         self._engine.dispose()
 
-    def _put(self, connection: sa.Connection, fields: Sequence[str], values: Values) -> None:
-        if values:
+    def _put(self, connection: sa.Connection, fields: Sequence[str], columns: Columns) -> None:
+        if columns[0]:
             statement = self._statement(tuple(fields))
-            connection.exec_driver_sql(statement.text, statement.ready(values))
+            connection.exec_driver_sql(statement.text, statement.rows(columns))
 
     def _statement(self, fields: tuple[str, ...]) -> _Insert:
         """Compiled once: naming each value of each row costs more than inserting it."""
@@ -119,13 +119,9 @@ class _Insert:
         self._places = [fields.index(name) for name in names]
         types = [table.c[name].type.dialect_impl(dialect) for name in names]
         self._written = [each.bind_processor(dialect) for each in types]
-        self._as_they_are = fields == tuple(names) and not any(self._written)
 
-    def ready(self, values: Values) -> list[tuple[Any, ...]]:
+    def rows(self, columns: Columns) -> list[tuple[Any, ...]]:
         """The rows in the statement's order, each value as the driver takes it."""
-        if self._as_they_are:
-            return list(values)
-        columns = list(zip(*values, strict=True))
         taken = [
             columns[place] if written is None else map(written, columns[place])
             for place, written in zip(self._places, self._written, strict=True)

@@ -16,8 +16,8 @@ SETTING = "PROCESSION_IMPORT_TARGETS"
 """A TOML file, or the TOML itself."""
 
 Network = IPv4Network | IPv6Network
-Values = Sequence[tuple[Any, ...]]
-"""Rows, each with its values in the order of the fields that are named beside them."""
+Columns = Sequence[Sequence[Any]]
+"""The values of all rows for each of the fields that are named beside them."""
 
 
 class TargetsInvalid(Exception):
@@ -84,7 +84,7 @@ class Target(Protocol):
         """How far the job's rows are in; `known` is what a checkpoint says."""
         ...
 
-    def apply(self, mark: Mark, upto: int, fields: Sequence[str], values: Values) -> Mark:
+    def apply(self, mark: Mark, upto: int, fields: Sequence[str], columns: Columns) -> Mark:
         """Take the rows after the mark up to row `upto`, all or none; the mark after them."""
         ...
 
