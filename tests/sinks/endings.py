@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Protocol
 
 import msgspec
 from callback_receiver import GUARD
@@ -10,10 +11,18 @@ from dict_outbox import DictOutbox, Row
 
 from procession.forms.definition import parse_definition
 from procession.sinks.body import TaskEnded
-from procession.sinks.carrier import SinkCarrier, SinkDelivery, address_of, origin_of
+from procession.sinks.carrier import SinkDelivery, address_of, origin_of
 from procession.sinks.definitions import Event, Sink
+from procession.webhooks.carrier import Carrier
 from procession.webhooks.sender import Sender
 from procession.webhooks.visit import Limits
+
+
+class Closable(Carrier, Protocol):
+    """A carrier with connections of its own."""
+
+    async def close(self) -> None: ...
+
 
 TASK_ID = "3e6f2e7b-4e3c-4c7c-b8d7-0c53d83f9870"
 AT_MS = 1_774_168_200_999
@@ -86,7 +95,7 @@ def owe(outbox: DictOutbox, sink: Sink, task: TaskEnded, place: int = 0) -> Row:
     return outbox.rows[number]
 
 
-def send(outbox: DictOutbox, carrier: SinkCarrier, *times_ms: int, total_ms: int = 9 * S) -> None:
+def send(outbox: DictOutbox, carrier: Closable, *times_ms: int, total_ms: int = 9 * S) -> None:
     """Let the sender look at these times, one after the other."""
 
     async def looks() -> None:

@@ -66,6 +66,17 @@ def test_a_completed_task_comes_with_its_answers_and_a_pdf() -> None:
     assert "box 7 was open" in shown and "The boxes" in shown
 
 
+def test_answers_that_cannot_be_drawn_still_come_as_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_: object) -> bytes:
+        raise RuntimeError("cannot be drawn")
+
+    monkeypatch.setattr("procession.sinks.carrier.form_pdf", broken)
+    box = Mailbox()
+    outbox = deliver(box, EmailSink(TO))
+    assert outbox.rows[1].state == DeliveryState.DELIVERED
+    assert list(box.message().iter_attachments()) == []
+
+
 def test_another_end_comes_with_its_reason_and_without_a_pdf() -> None:
     box = Mailbox()
     deliver(box, EmailSink(TO), event="cancelled")

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pypdf import PdfReader
 
+from procession.forms.blocks import Definition, Step, Table
 from procession.sinks.fonts import FACES
 from procession.sinks.pdf import CHARS_MAX, form_pdf
 
@@ -21,7 +22,8 @@ HAS_FONTS = any(regular.exists() for regular, _ in FACES)
 
 
 def read(pdf: bytes) -> str:
-    return "\n".join(page.extract_text() for page in PdfReader(io.BytesIO(pdf)).pages)
+    shown = (page.extract_text() for page in PdfReader(io.BytesIO(pdf)).pages)
+    return " ".join(" ".join(shown).split())
 
 
 def signature(width: int = 300, height: int = 120) -> str:
@@ -94,8 +96,8 @@ def test_letters_that_join_and_turn_do_not_break_it() -> None:
 
 
 def test_what_is_too_long_is_cut_and_said() -> None:
-    pdf = form_pdf(ended(data={"note": "word " * CHARS_MAX}), NO_FONTS)
-    assert "the rest is left out of this document" in read(pdf)
+    pdf = form_pdf(ended(data={"note": "word " * CHARS_MAX, "more": "x"}), NO_FONTS)
+    assert read(pdf).count("the rest is left out of this document") == 1
     assert len(PdfReader(io.BytesIO(pdf)).pages) < 30
 
 
@@ -104,3 +106,19 @@ def test_a_task_without_a_form_still_gives_its_answers() -> None:
         form_pdf(ended(form=None, data={"a": 1, "b": ["x", True], "c": {"name": "f.txt"}}))
     )
     assert "x, yes" in shown and "f.txt" in shown
+
+
+@pytest.mark.parametrize("columns", [1, 6, 7, 20])
+def test_no_table_is_too_wide_or_too_high(columns: int) -> None:
+    cells = tuple(["W" * 2_000, "\n" * 2_000, "\U0001f389" * 300, "", " ", "x y " * 500][:columns])
+    row = (cells * 4)[:columns]
+    table = Table(columns=row, rows=(row,) * 5, title="t")
+    form = Definition(title="t", steps=(Step(id="a", title="a", blocks=(table,)),))
+    assert form_pdf(ended(form=form, data={}), NO_FONTS).startswith(b"%PDF")
+
+
+def test_many_tables_are_cut_and_said() -> None:
+    table = Table(columns=("a", "b"), rows=(("1", "2"),) * 200)
+    form = Definition(title="t", steps=(Step(id="a", title="a", blocks=(table,) * 100),))
+    shown = read(form_pdf(ended(form=form, data={}), NO_FONTS))
+    assert "200 rows ... the rest is left out of this document" in shown

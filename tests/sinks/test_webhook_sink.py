@@ -13,9 +13,10 @@ from dict_outbox import DictOutbox
 from endings import AT_MS, TASK_ID, S, ended, owe, send
 from standardwebhooks import Webhook
 
-from procession.sinks.carrier import SinkCarrier
-from procession.sinks.definitions import WebhookSink, make_webhook_secret
-from procession.webhooks.delivery import DeliveryState
+from procession.sinks.carrier import WEBHOOK_SCHEDULE, SinkCarrier
+from procession.sinks.definitions import NatsSink, WebhookSink, make_webhook_secret
+from procession.webhooks.carrier import HttpPost
+from procession.webhooks.delivery import Answer, Delivery, DeliveryState, Schedule
 
 SECRET = make_webhook_secret(bytes(range(24)))
 CARRIER = SinkCarrier(None, None)
@@ -112,3 +113,24 @@ def test_plain_callbacks_go_out_as_before_beside_sinks() -> None:
     assert sorted(request.path for request in receiver.received) == ["/callback", "/sink"]
     by_path = {request.path: request.headers for request in receiver.received}
     assert "x-webhook-event" not in by_path["/callback"]
+
+
+class Broken:
+    """A carrier with a fault in it."""
+
+    def schedule_of(self, _: Delivery) -> Schedule:
+        return WEBHOOK_SCHEDULE
+
+    async def carry(self, delivery: Delivery, _: int, __: HttpPost) -> Answer:
+        raise RuntimeError("a fault of ours")
+
+    async def close(self) -> None:
+        return
+
+
+def test_a_fault_of_ours_costs_its_own_delivery_a_try_and_no_other_one() -> None:
+    outbox = DictOutbox()
+    rows = [owe(outbox, NatsSink("forms.done"), ended()) for _ in range(2)]
+    send(outbox, Broken(), AT_MS)
+    assert [row.delivery.attempt for row in rows] == [1, 1]
+    assert [outcome.answer.error for outcome in outbox.outcomes] == ["RuntimeError"] * 2

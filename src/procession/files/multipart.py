@@ -17,7 +17,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from procession.core.errors import Refused
-from procession.files.store import PIECE_BYTES, FileTooLarge
+from procession.files.store import PIECE_BYTES, FilesAway, FileTooLarge
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
@@ -87,7 +87,7 @@ async def reading_form(
 ) -> AsyncGenerator[Form, None]:
     """The whole form, its files kept while the context lasts.
 
-    Raises FormInvalid, FormTooLarge, FileTooLarge, and whatever `body` raises.
+    Raises FormInvalid, FormTooLarge, FileTooLarge, FilesAway, and whatever `body` raises.
     """
     with ExitStack() as spools:
         reader = _Reader(_boundary(content_type), limits, spools)
@@ -208,8 +208,11 @@ def _parser(boundary: bytes, limits: FormLimits, calls: MultipartCallbacks) -> M
 
 
 def _write(ready: list[tuple[FormFile, bytes]]) -> None:
-    for file, data in ready:
-        file.spool.write(data)
+    try:
+        for file, data in ready:
+            file.spool.write(data)
+    except OSError as reason:
+        raise FilesAway(f"files cannot be taken in: {reason.strerror}") from None
 
 
 def _text_of(data: bytes, what: str) -> str:

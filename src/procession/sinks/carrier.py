@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
+import structlog
+
 from procession.settings import SettingInvalid, Settings
 from procession.sinks.body import TaskEnded, body_of, webhook_headers
 from procession.sinks.definitions import EmailSink, NatsSink, Sink, WebhookSink
@@ -20,6 +22,8 @@ WEBHOOK_SCHEDULE = parse_schedule("0s 5s 30s")
 PATIENT_SCHEDULE = parse_schedule("0s 5s 30s 5m 30m 2h")
 """NATS and mail are servers of our own: they come back, and nobody else repeats for us."""
 NATS_ORIGIN, MAIL_ORIGIN = "nats:", "mailto:"
+
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +104,7 @@ class SinkCarrier:
             return Answer(None, "this server has no smtp_url and mail_from", 0)
         ended, pdf = delivery.ended, None
         if ended.event == "completed":
-            pdf = await asyncio.to_thread(form_pdf, ended)
+            pdf = await _pdf_of(ended)
         mail = ended_mail(ended, sink, f"{delivery.webhook_id}_{delivery.delivery_id}", pdf)
         return await self._mailer.send(mail, now_ms)
 
@@ -119,6 +123,15 @@ def make_mailer(settings: Settings) -> Mailer | None:
         return Mailer(parse_mail_server(settings.smtp_url), parse_sender(settings.mail_from))
     except ValueError as error:
         raise SettingInvalid(f"settings: smtp_url, mail_from: {error}") from None
+
+
+async def _pdf_of(ended: TaskEnded) -> bytes | None:
+    """None where it cannot be drawn: the answers stand in the mail itself."""
+    try:
+        return await asyncio.to_thread(form_pdf, ended)
+    except Exception:
+        _log.exception("pdf_not_made", task_id=ended.task_id)
+        return None
 
 
 async def _post(delivery: SinkDelivery, sink: WebhookSink, now_ms: int, post: HttpPost) -> Answer:

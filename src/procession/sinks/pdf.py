@@ -31,7 +31,10 @@ from procession.sinks.mails import shown_value
 CHARS_MAX = 60_000
 """In the whole document; the rest is left out, and said so."""
 CELL_CHARS_MAX = 200
-TABLE_ROWS_MAX = 100
+CELLS_MAX = 1_000
+"""Of tables, in the whole document."""
+COLUMNS_MAX = 6
+"""Of a table with lines; a wider one stands as text."""
 SIGNATURE_MM = (70, 28)
 LABEL_MM = 10
 LINE_MM = 0.5
@@ -62,6 +65,7 @@ class _Page:
         self._pdf = FPDF()
         self._type = choose_type(self._pdf, faces)
         self._left = CHARS_MAX
+        self._cells = CELLS_MAX
         self._pdf.set_creation_date(datetime.fromtimestamp(ended.at_ms // 1_000, UTC))
         self._pdf.set_title(self._shown(ended.title, CELL_CHARS_MAX))
         self._pdf.set_margin(18)
@@ -139,14 +143,25 @@ class _Page:
     def _table(self, table: Table) -> None:
         if table.title:
             self._write(table.title, size=10, bold=True)
-        self._font(9)
-        rows = [table.columns, *table.rows[:TABLE_ROWS_MAX]]
-        shown = [[self._shown(cell, CELL_CHARS_MAX) for cell in row] for row in rows]
-        with self._pdf.table(shown, text_align="LEFT", padding=1):
-            self._left = max(self._left - sum(len(cell) for row in shown for cell in row), 0)
-        if len(table.rows) > TABLE_ROWS_MAX:
-            self._write(f"{_CUT}: {len(table.rows) - TABLE_ROWS_MAX} rows", size=9, grey=True)
+        rows_max = min(self._cells // len(table.columns), len(table.rows))
+        self._cells -= rows_max * len(table.columns)
+        rows = table.rows[:rows_max]
+        if len(table.columns) > COLUMNS_MAX:
+            for row in rows:
+                pairs = zip(table.columns, row, strict=False)
+                self._write("; ".join(f"{name}: {cell}" for name, cell in pairs), size=9)
+        else:
+            self._font(9)
+            shown = [[self._cell(cell) for cell in row] for row in (table.columns, *rows)]
+            with self._pdf.table(shown, text_align="LEFT", padding=1):
+                """The rows are all there is in it."""
+        if rows_max < len(table.rows):
+            self._write(f"{len(table.rows) - rows_max} rows{_CUT}", size=9, grey=True)
         self._pdf.ln(3)
+
+    def _cell(self, text: str) -> str:
+        """Short enough that no row is higher than a page, whatever its letters become."""
+        return self._shown(" ".join(text.split()), CELL_CHARS_MAX)[:CELL_CHARS_MAX]
 
     def _write(
         self,
@@ -158,11 +173,13 @@ class _Page:
         before_mm: float = 0,
         after_mm: float = 0,
     ) -> None:
+        if self._left <= 0:
+            return
         if before_mm:
             self._pdf.ln(before_mm)
         self._font(size, bold=bold, grey=grey)
         shown = self._shown(text, self._left)
-        self._left = max(self._left - len(shown), 0)
+        self._left -= max(len(shown), 1)
         height = size * LINE_MM
         self._pdf.multi_cell(0, height, shown, align="L", new_x=XPos.LMARGIN, new_y=YPos.NEXT)
         if after_mm:

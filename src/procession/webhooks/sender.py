@@ -26,6 +26,7 @@ from procession.webhooks.visit import Limits, Outbox, Visitor
 PAUSE_TIMES = 3
 PAUSE_S_MAX = 0.5
 TARGETS_KEPT_MAX = 1_024
+OUR_FAILURE = 500
 NO_CARRIERS: Mapping[type[Delivery], Carrier] = MappingProxyType({})
 
 _log = structlog.get_logger(__name__)
@@ -222,15 +223,17 @@ class Sender:
     async def _carried(self, carrier: Carrier, delivery: Delivery, now_ms: int) -> Answer:
         time = asyncio.get_running_loop().time
         began_s = time()
+        status: int | None = None
         try:
             async with asyncio.timeout(self._limits.total_ms / 1_000):
                 return await carrier.carry(delivery, now_ms, self._post)
         except TimeoutError:
             error = "no complete answer in time"
         except Exception as problem:
+            # A failure of ours says nothing of the receiver: the origin does not rest for it.
             _log.exception("delivery_not_carried", origin=delivery.origin)
-            error = type(problem).__name__
-        return Answer(None, error, round((time() - began_s) * 1_000))
+            status, error = OUR_FAILURE, type(problem).__name__
+        return Answer(status, error, round((time() - began_s) * 1_000))
 
     async def _post(self, url: str, headers: dict[str, str], body: bytes, now_ms: int) -> Answer:
         assert self._session is not None, "the sender is used inside `async with`"
