@@ -133,7 +133,8 @@ def finish(process: Process, items: Sequence[Item], *, summary: Raw, now_ms: int
     if process.state is State.COMPLETED:
         if summary in (EMPTY, process.standing.result):
             return Change(process)
-        return settle(process, replace(process.standing, result=summary), (), news, now_ms)
+        standing = replace(process.standing, result=summary)
+        return settle(process, standing, (), news, now_ms, verdict=Verdict(summary))
     _going(process)
     moves: Moves = [
         (item, _ended(item, ItemState.COMPLETED, item.result, None, now_ms))

@@ -236,7 +236,7 @@ def _value_errors(shape: Any, value: Any, pointer: str, strict: bool) -> Iterato
 def _field_error(refusal: str, pointer: str, value: Any, shape: Any = None) -> FieldError:
     parts, rule = located(refusal)
     if get_origin(shape) is Literal:
-        rule = f"must be one of {', '.join(map(str, get_args(shape)))}"
+        rule = f"must be one of {', '.join(filter(None, map(str, get_args(shape))))}"
     at = pointer + "".join("/" + _escaped(str(part)) for part in parts)
     name = at.rpartition("/")[2] or "the body"
     shown = _shown(value, parts)
