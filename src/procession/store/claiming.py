@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from msgspec import Struct
 
+from procession.core.process import Item, Process
 from procession.store import rows
+from procession.store.connection import Row
 from procession.store.store import Store
 
 QUEUE_ANY = "phones"
@@ -25,11 +28,23 @@ class Claiming(Struct, frozen=True):
     lease_ms: int
 
 
-async def offers(store: Store, work: Claiming, now_ms: int) -> list[tuple[str, str, str]]:
-    """Phone, item, process: each free phone gets the oldest item it may take."""
+class Offer(NamedTuple):
+    """An item for a phone, with its process; both locked where rows can be."""
+
+    phone_id: str
+    item: Item
+    process: Process
+
+
+Waiting = tuple[int, Row]
+"""The number of an item that waits, and the row with the item and its process."""
+_ITEM_COLUMNS = 24
+
+
+async def offers(store: Store, work: Claiming, now_ms: int) -> list[Offer]:
+    """Each free phone gets the oldest item it may take."""
     tenant_id = work.tenant_id
-    fetch = store.connection.fetch
-    free = await fetch(
+    free = await store.connection.fetch(
         "free_phones",
         tenant_id=tenant_id,
         agent_id=work.agent_id,
@@ -43,14 +58,15 @@ async def offers(store: Store, work: Claiming, now_ms: int) -> list[tuple[str, s
     for phone_id, names in queues.items():
         waiting = [heads[queue] for queue in names if heads.get(queue)]
         if waiting:
-            _, item_id, process_id = min(waiting, key=lambda queue: queue[0][0]).popleft()
-            offers.append((phone_id, item_id, process_id))
+            _, row = min(waiting, key=lambda queue: queue[0][0]).popleft()
+            item = rows.item_of(row[:_ITEM_COLUMNS])
+            offers.append(Offer(phone_id, item, rows.process_of(row[_ITEM_COLUMNS:])))
     return offers
 
 
 async def _heads(
     store: Store, tenant_id: int, queues: dict[str, Sequence[str]], now_ms: int
-) -> dict[str, deque[tuple[int, str, str]]]:
+) -> dict[str, deque[Waiting]]:
     """The oldest items of all these phones' queues, as many as phones look into each."""
     wanted = Counter(queue for names in queues.values() for queue in names)
     marks = store.marks
@@ -58,10 +74,11 @@ async def _heads(
         (tenant_id, queue, marks.begin(tenant_id, queue, now_ms), count)
         for queue, count in wanted.items()
     ]
+    asked = list(wanted)
+    heads: dict[str, deque[Waiting]] = {}
     found = await store.connection.fetch_each("queue_head", wants)
-    heads: dict[str, deque[tuple[int, str, str]]] = {}
-    for *_, queue, number, item_id, process_id in sorted(found, key=lambda row: row[-3]):
-        heads.setdefault(queue, deque()).append((number, item_id, process_id))
+    for place, number, *row in sorted(found, key=lambda row: row[1]):
+        heads.setdefault(asked[place - 1], deque()).append((number, row))
     for queue, waiting in heads.items():
         marks.found(tenant_id, queue, waiting[0][0])
     return heads

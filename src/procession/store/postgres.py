@@ -30,7 +30,7 @@ DIALECT = Dialect(
     each="= ANY ({p}::{type}[])",
     none="<> ALL ({p}::{type}[])",
     for_update="FOR UPDATE",
-    skip_locked="FOR UPDATE OF p SKIP LOCKED",
+    skip_locked="FOR UPDATE OF p, i SKIP LOCKED",
 )
 OPEN_WAIT_S_MAX = 1.0
 """How long a statement waits for a lost connection; opening it goes on beyond."""

@@ -31,7 +31,7 @@ class Dialect(NamedTuple):
     """What stands for `NOT IN {list}`."""
     for_update: str
     skip_locked: str
-    """The row lock on the process `p` that passes over what others hold."""
+    """The row lock on process `p` and item `i` that passes over what others hold."""
 
 
 class Statement(NamedTuple):

@@ -221,16 +221,15 @@ class Turn:
 
     async def _claim(self, work: Claiming) -> list[tuple[Process, Item]]:
         """What was claimed: each process and item as they are now."""
-        wanted = await offers(self.store, work, self.now_ms)
-        if not wanted:
-            return []
-        await self._load_processes(process_id for _, _, process_id in wanted)
-        await self._load_items(item_id for _, item_id, _ in wanted)
         claimed = []
-        for phone_id, item_id, process_id in wanted:
+        for phone_id, found, of in await offers(self.store, work, self.now_ms):
+            # An earlier item of this turn may be of the same process.
+            process = self._processes.setdefault(of.process_id, of)
+            self._versions.setdefault(of.process_id, of.version)
+            item = self._items.setdefault(found.item_id, (found, found))[1]
             change = lifecycle.claim(
-                self._processes[process_id],
-                self._items[item_id][1],
+                process,
+                item,
                 agent_id=work.agent_id,
                 phone_id=phone_id,
                 lease_ms=self.now_ms + work.lease_ms,

@@ -47,7 +47,13 @@ WHERE tenant_id = :tenant_id AND agent_id = :agent_id AND health = 'available' A
     AND i.phone_id = phone.phone_id AND i.lease_ms IS NOT NULL);
 
 -- queue_head: the oldest of a queue, from a number on, that no other server has in hand
-SELECT i.queue, i.number, i.item_id, i.process_id FROM item i
+SELECT i.number, i.item_id, i.process_id, i.tenant_id, i.capability, i.queue, i.step, i.state,
+  i.attempt, i.attempts_max, i.lost, i.due_ms, i.lease_ms, i.run_until_ms, i.stop_order,
+  i.phone_id, i.account_id, i.agent_id, i.percent, i.claimed_ms, i.started_ms, i.finished_ms,
+  i.inputs, i.error, i.result,
+  p.process_id, p.number, p.tenant_id, p.namespace, p.process_type, p.system, p.request_id,
+  p.created_ms, p.request, p.version, p.due_ms, p.standing
+FROM item i
 JOIN process p ON p.process_id = i.process_id
 WHERE i.tenant_id = :tenant_id AND i.queue = :queue AND i.state = 'queued'
   AND i.number + 0 >= :from_number
