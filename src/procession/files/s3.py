@@ -125,7 +125,7 @@ class S3Files:
         return 0
 
     async def _get(self, key: str, first: int, end: int | None) -> GetResult:
-        if end is not None:
+        if end is not None and end > first:
             return await obstore.get_async(self._store, key, options={"range": (first, end)})
         if first:
             return await obstore.get_async(self._store, key, options={"range": {"offset": first}})

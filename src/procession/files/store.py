@@ -78,7 +78,7 @@ class FileStore(Protocol):
     async def open(self, key: str, first: int = 0, end: int | None = None) -> OpenFile:
         """The bytes from `first` to before `end`, at most to the file's end. Raises FileMissing.
 
-        `first` lies before the file's end, but for 0 in an empty file.
+        `first` lies before the file's end; of an empty file no part is asked for, but 0 to 0.
         """
         ...
 
