@@ -18,6 +18,7 @@ from procession.commands import (
     doctor,
     fleet,
     import_,
+    mcp,
     migrate,
     process,
     serve,
@@ -43,7 +44,7 @@ def make_app() -> typer.Typer:
         pretty_exceptions_enable=False,
     )
     app.callback(invoke_without_command=True)(_root)
-    for programs in (serve, agent, worker, simulate):
+    for programs in (serve, agent, worker, mcp, simulate):
         programs.register(app)
     for commands in (token, user, fleet, submit, watch, process, doctor):
         commands.register(app)
