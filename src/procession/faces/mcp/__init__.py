@@ -15,6 +15,7 @@ from procession.faces.mcp.posted import POSTED, Message, Posted, Query
 from procession.faces.mcp.refusals import refusal_of
 from procession.faces.mcp.words import PATH, READ_ONLY_HEADER, RUNNING_MAX, SCOPES
 from procession.faces.router import AsgiApp
+from procession.faces.steps.addresses import Addresses
 
 __all__ = ["mcp_face"]
 
@@ -63,6 +64,7 @@ class Posts:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._addresses = Addresses(engine)
         self._importing = asyncio.Lock()
         self._app: AsgiApp | None = None
         self._running: dict[Name, Exchange] = {}
@@ -74,7 +76,7 @@ class Posts:
         session = request.header(SESSION_HEADER)[:SESSION_CHARS_MAX]
         if message.method == "notifications/cancelled" and session:
             self._cancel(request, session, message.params)
-        exchange = Exchange(await self._sdk(), request, {POSTED: _posted(request)})
+        exchange = Exchange(await self._sdk(), request, {POSTED: self._posted(request)})
         name = (request.caller.token_id, session, message.id)
         if session and _is_id(message.id) and len(self._running) < RUNNING_MAX:
             self._running[name] = exchange
@@ -100,6 +102,11 @@ class Posts:
         if self._running.get(name) is exchange:
             del self._running[name]
 
+    def _posted(self, request: Request) -> Posted:
+        said = request.header(READ_ONLY_HEADER).strip().lower() in _YES
+        origin = self._addresses.origin(request)
+        return Posted(request.caller, said or request.query.read_only, origin)
+
     async def _sdk(self) -> AsgiApp:
         async with self._importing:
             if self._app is None:
@@ -111,12 +118,6 @@ def _imported(engine: Engine) -> AsgiApp:
     from procession.faces.mcp.sdk import make_sdk_app
 
     return make_sdk_app(engine)
-
-
-def _posted(request: Request) -> Posted:
-    read_only = request.header(READ_ONLY_HEADER).strip().lower() in _YES or request.query.read_only
-    address = f"http://{request.header(b'host')}"
-    return Posted(request.caller, read_only, address)
 
 
 def _is_id(value: Any) -> bool:

@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from procession.faces.steps.processes_answers import ProcessShown
+
 TaskStatus = Literal["pending", "completed", "cancelled", "failed"]
-ProcessStatus = Literal["running", "completed", "failed"]
-StepStatus = Literal["pending", "running", "completed", "failed", "cancelled"]
 Stamp = Annotated[str, Meta(description="ISO-8601, UTC.")]
 
 
@@ -65,67 +65,12 @@ class TaskList(Struct, kw_only=True):
     offset: int
 
 
-class StepShown(Struct, kw_only=True):
-    """A step, in its process's order."""
+class ProcessFollowed(ProcessShown, kw_only=True, frozen=True):
+    """A process with its timeline."""
 
-    step: str
-    label: str
-    status: StepStatus
-    human: bool
-    started_at: Stamp | UnsetType = UNSET
-    completed_at: Stamp | UnsetType = UNSET
-    duration_ms: int | UnsetType = UNSET
-    detail: str | UnsetType = UNSET
-    progress_message: str | UnsetType = UNSET
-    progress_percent: float | UnsetType = UNSET
-    task_id: Annotated[str, Meta(description="Who does it was asked so.")] | UnsetType = UNSET
-    error: str | UnsetType = UNSET
-
-
-class ProcessShown(Struct, kw_only=True):
-    """A process with its steps."""
-
-    process_id: str
-    namespace: str
-    name: str
-    status: ProcessStatus
-    started_at: Stamp
-    timeline: list[StepShown]
-    task_ids: list[str]
-    current_step: str | UnsetType = UNSET
-    completed_at: Stamp | UnsetType = UNSET
-    description: str | UnsetType = UNSET
-    template_id: str | UnsetType = UNSET
-    metadata: dict[str, str] | UnsetType = UNSET
-    error: str | UnsetType = UNSET
-    error_category: str | UnsetType = UNSET
-    summary: Any | UnsetType = UNSET
     timed_out: (
         Annotated[
             bool, Meta(description="The wait was over first; wait again with wait_for_process.")
         ]
         | UnsetType
     ) = UNSET
-
-
-class ProcessLine(Struct, kw_only=True):
-    """A process in a list."""
-
-    process_id: str
-    namespace: str
-    name: str
-    status: ProcessStatus
-    started_at: Stamp
-    current_step: str | UnsetType = UNSET
-
-
-class ProcessList(Struct, kw_only=True):
-    """Newest first."""
-
-    processes: list[ProcessLine]
-    total: int
-    limit: int
-    offset: int
-    total_is_estimate: Annotated[bool, Meta(description="There are about so many.")] | UnsetType = (
-        UNSET
-    )

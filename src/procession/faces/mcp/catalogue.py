@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from procession.faces.mcp import answers, asked, asking
+from procession.faces.mcp import answers, asked, asking, following
 from procession.faces.mcp import messages as m
 from procession.faces.mcp.tools import Tool
-from procession.faces.mcp.words import TASKS_CREATE, TASKS_READ
+from procession.faces.mcp.words import PROCESSES_READ, PROCESSES_WRITE, TASKS_CREATE, TASKS_READ
+from procession.faces.steps.processes_answers import ProcessList
 
 _LATER = (
     " Returns at once with status pending, a task_id, and a url to give to the person, unless"
@@ -120,4 +121,88 @@ _ASKED = [
     ),
 ]
 
-TOOLS = {tool.name: tool for tool in [*_ASKING, *_ASKED]}
+_FOLLOWING = [
+    Tool(
+        name="submit_process",
+        title="Start to track a process",
+        description="Track work in several steps, so that people can follow it: say what the"
+        " steps are, then report on them with update_process. A step with human: true is done by"
+        " a person: give its key as process_step to an ask_ tool, and the answer completes it.",
+        takes=m.SubmitProcess,
+        gives=answers.ProcessFollowed,
+        scope=PROCESSES_WRITE,
+        run=following.submit_process,
+    ),
+    Tool(
+        name="update_process",
+        title="Report on a process",
+        description="Say that a step of a tracked process started, got further, completed or"
+        " failed, or that the whole did. Completing the last step completes the process. Repeated"
+        " and late reports change nothing.",
+        takes=m.UpdateProcess,
+        gives=answers.ProcessFollowed,
+        scope=PROCESSES_WRITE,
+        run=following.update_process,
+        idempotent=True,
+    ),
+    Tool(
+        name="get_process",
+        title="Look at a process",
+        description="How a process stands now, with every step of it. Processes that phones or"
+        " jobs run are found too.",
+        takes=m.OneProcess,
+        gives=answers.ProcessFollowed,
+        scope=PROCESSES_READ,
+        run=following.get_process,
+        read_only=True,
+        idempotent=True,
+    ),
+    Tool(
+        name="list_processes",
+        title="List processes",
+        description="Processes, newest first, by status, namespace and a part of their name.",
+        takes=m.ListProcesses,
+        gives=ProcessList,
+        scope=PROCESSES_READ,
+        run=following.list_processes,
+        read_only=True,
+        idempotent=True,
+    ),
+    Tool(
+        name="wait_for_process",
+        title="Wait for a process",
+        description="Wait until a process has completed or failed. Says every few seconds that it"
+        " still waits; may be repeated, and cancelled.",
+        takes=m.WaitForProcess,
+        gives=answers.ProcessFollowed,
+        scope=PROCESSES_READ,
+        run=following.wait_for_process,
+        read_only=True,
+        idempotent=True,
+    ),
+    Tool(
+        name="cancel_process",
+        title="Cancel a process",
+        description="End a process at once, with every step that has not ended; it shows as"
+        " failed with the category cancelled. One that has ended otherwise cannot be cancelled.",
+        takes=m.CancelProcess,
+        gives=answers.ProcessFollowed,
+        scope=PROCESSES_WRITE,
+        run=following.cancel_process,
+        destructive=True,
+        idempotent=True,
+    ),
+    Tool(
+        name="retry_process",
+        title="Try a failed process again",
+        description="Open a failed process again: of a tracked one every step that did not"
+        " complete is pending, of any other what failed runs again.",
+        takes=m.OneProcess,
+        gives=answers.ProcessFollowed,
+        scope=PROCESSES_WRITE,
+        run=following.retry_process,
+        open_world=True,
+    ),
+]
+
+TOOLS = {tool.name: tool for tool in [*_ASKING, *_ASKED, *_FOLLOWING]}
