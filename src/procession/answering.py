@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
-from msgspec import Raw
+from msgspec import Raw, structs
 from msgspec.json import decode, encode
 
 from procession.caller import Caller
@@ -16,6 +16,7 @@ from procession.files.store import FileStore, StoredFile
 from procession.forms.answers import check_answers, file_keys
 from procession.forms.blocks import (
     Definition,
+    FileField,
     Input,
     Option,
     SelectField,
@@ -61,6 +62,22 @@ async def checked(
     if task.kind == "review" and EDITS in answers:
         answers[EDITS] = _json(answers[EDITS])
     return Raw(encode(answers))
+
+
+async def with_names(form: Definition, data: Mapping[str, Any], files: OwnFiles) -> dict[str, Any]:
+    """The answers with all that is known of their files: to be shown again."""
+    stored = await _stored(files, file_keys(form, data))
+    names = {field.name for field in form.fields if isinstance(field, FileField)}
+    return {
+        name: [_facts(entry, stored) for entry in value]
+        if name in names and isinstance(value, list)
+        else value
+        for name, value in data.items()
+    }
+
+
+def _facts(entry: Any, stored: Mapping[str, StoredFile]) -> Any:
+    return structs.asdict(stored[entry]) if isinstance(entry, str) and entry in stored else entry
 
 
 async def answer_task(
@@ -132,4 +149,4 @@ def _plain(text: str) -> str:
     return "\n".join(f"    {line}" for line in shown.splitlines())
 
 
-__all__ = ["answer_task", "checked", "form_of"]
+__all__ = ["OwnFiles", "answer_task", "checked", "form_of", "with_names"]

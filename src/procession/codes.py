@@ -129,14 +129,14 @@ class Codes:
         await self._engine.ledger.errand(run)
         return code
 
-    async def attempt(self, link_id: str, code: str) -> tuple[CodeStanding, Outcome]:
+    async def attempt(self, link_id: str, code: str) -> Outcome:
         """Try a code; counted before anybody is told. Raises NotFound."""
         hashed = await self._hash(link_id, code)
 
-        async def run(turn: Turn) -> tuple[CodeStanding, Outcome]:
+        async def run(turn: Turn) -> Outcome:
             standing, outcome = tried(await _locked(turn, link_id), hashed, turn.now_ms)
             await _put(turn, link_id, standing)
-            return standing, outcome
+            return outcome
 
         return await self._engine.ledger.errand(run)
 

@@ -20,7 +20,7 @@ from procession.faces.endpoint import Load
 from procession.faces.execution import execution_face, execution_streams, update_of
 from procession.faces.mcp import mcp_face
 from procession.faces.router import App, AsgiApp
-from procession.faces.steps import steps_face
+from procession.faces.steps import pages_face, steps_face
 from procession.faces.worker import worker_face
 from procession.faces.workspace import WorkspaceStreams, workspace_face
 from procession.httpd import BACKLOG, HttpServer, make_config
@@ -91,6 +91,7 @@ class AllStreams:
     def __init__(self, engine: Engine) -> None:
         self.execution = execution_streams(engine)
         self.workspace = WorkspaceStreams(engine)
+        self.steps = OrgStreams(engine)
 
     @property
     def count(self) -> int:
@@ -100,6 +101,7 @@ class AllStreams:
     def close_all(self) -> None:
         self.execution.close_all()
         self.workspace.close_all()
+        self.steps.close_all()
 
 
 def make_app(engine: Engine, guard: AddressGuard, streams: AllStreams) -> App:
@@ -121,8 +123,8 @@ def make_app(engine: Engine, guard: AddressGuard, streams: AllStreams) -> App:
         load=load,
     )
     workspace = workspace_face(engine, access, streams.workspace)
-    faces = [execution, worker_face(engine, access), workspace, steps_face(engine, access)]
-    faces.append(mcp_face(engine, access))
+    faces = [execution, worker_face(engine, access), workspace, steps_face(engine, access, streams.steps)]
+    faces += [mcp_face(engine, access), pages_face(engine)]
     return App(faces, engine.settings, load=load)
 
 

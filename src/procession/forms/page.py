@@ -80,6 +80,12 @@ MESSAGES: Mapping[MessageKind, Message] = {
         "warn",
         429,
     ),
+    "trouble": Message(
+        "This did not work",
+        "Please wait a moment, then go back and try again.",
+        "warn",
+        500,
+    ),
 }
 
 

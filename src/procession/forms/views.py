@@ -10,7 +10,15 @@ from msgspec import Struct
 from procession.forms.blocks import Definition
 
 MessageKind = Literal[
-    "done", "used", "expired", "revoked", "unknown", "cancelled", "failed", "rate_limited"
+    "done",
+    "used",
+    "expired",
+    "revoked",
+    "unknown",
+    "cancelled",
+    "failed",
+    "rate_limited",
+    "trouble",
 ]
 Status = Literal["pending", "running", "completed", "failed", "cancelled"]
 

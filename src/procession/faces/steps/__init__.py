@@ -9,17 +9,19 @@ from procession.faces.steps.about import About
 from procession.faces.steps.addresses import Addresses
 from procession.faces.steps.declared import PREFIX
 from procession.faces.steps.files import Files
+from procession.faces.steps.pages import pages_face
 from procession.faces.steps.processes import Processes
 from procession.faces.steps.processes_links import ProcessLinks
 from procession.faces.steps.refusals import refusal_of
+from procession.faces.steps.streams import OrgStreams, StreamRoutes
 from procession.faces.steps.task_links import TaskLinkRoutes
 from procession.faces.steps.tasks import Tasks
 from procession.mailing import Mailing
 
-__all__ = ["steps_face"]
+__all__ = ["pages_face", "steps_face"]
 
 
-def steps_face(engine: Engine, access: Access) -> Face:
+def steps_face(engine: Engine, access: Access, streams: OrgStreams) -> Face:
     """The JSON part of the face."""
     endpoints: list[Endpoint] = []
     addresses = Addresses(engine)
@@ -28,7 +30,8 @@ def steps_face(engine: Engine, access: Access) -> Face:
     links = TaskLinkRoutes(engine, addresses, tasks, Mailing(engine))
     processes, shares = Processes(engine), ProcessLinks(engine, addresses)
     about = About(lambda: endpoints)
-    for part in (processes, shares, tasks, links, files, about):
+    watching = StreamRoutes(streams, access.allowed)
+    for part in (processes, shares, watching, tasks, links, files, about):
         endpoints += part.endpoints()
     return Face(
         name="steps",
