@@ -18,7 +18,7 @@ from procession.core.process import Process
 from procession.core.states import FINAL
 from procession.engine import Engine
 from procession.faces.endpoint import Answer, Write
-from procession.faces.open_streams import OpenStreams
+from procession.faces.open_streams import PING_S, OpenStreams
 from procession.store.connection import Topic
 
 WINDOW_S = 25.0
@@ -69,7 +69,7 @@ class Mailbox:
         "closed",
     )
 
-    def __init__(self, channel: Left) -> None:
+    def __init__(self, channel: Left, window_s: float = WINDOW_S) -> None:
         self._channel = channel
         self._frames: list[Frame] = []
         self._bytes = 0
@@ -77,7 +77,7 @@ class Mailbox:
         self._seen: int | None = None
         self.closed = False
         self._on_close: list[Callable[[], None]] = []
-        self._timer = asyncio.get_running_loop().call_later(WINDOW_S, self.close)
+        self._timer = asyncio.get_running_loop().call_later(window_s, self.close)
 
     def on_close(self, closed: Callable[[], None]) -> None:
         """Call this once the stream has ended, whoever ended it."""
@@ -287,4 +287,4 @@ def large(process: Process) -> bool:
     return process.items_total > LARGE_ITEMS
 
 
-__all__ = ["PING", "Frame", "Mailbox", "Streams", "last_event_id"]
+__all__ = ["PING", "PING_S", "Frame", "Mailbox", "Streams", "last_event_id"]
