@@ -20,7 +20,7 @@ from procession.faces.endpoint import Load
 from procession.faces.execution import execution_face, execution_streams, update_of
 from procession.faces.mcp import mcp_face
 from procession.faces.router import App, AsgiApp
-from procession.faces.steps import pages_face, steps_face
+from procession.faces.steps import OrgStreams, pages_face, steps_face
 from procession.faces.worker import worker_face
 from procession.faces.workspace import WorkspaceStreams, workspace_face
 from procession.httpd import BACKLOG, HttpServer, make_config
@@ -96,7 +96,7 @@ class AllStreams:
     @property
     def count(self) -> int:
         """How many streams are open."""
-        return self.execution.count + self.workspace.count
+        return self.execution.count + self.workspace.count + self.steps.count
 
     def close_all(self) -> None:
         self.execution.close_all()
@@ -123,7 +123,8 @@ def make_app(engine: Engine, guard: AddressGuard, streams: AllStreams) -> App:
         load=load,
     )
     workspace = workspace_face(engine, access, streams.workspace)
-    faces = [execution, worker_face(engine, access), workspace, steps_face(engine, access, streams.steps)]
+    steps = steps_face(engine, access, streams.steps)
+    faces = [execution, worker_face(engine, access), workspace, steps]
     faces += [mcp_face(engine, access), pages_face(engine)]
     return App(faces, engine.settings, load=load)
 

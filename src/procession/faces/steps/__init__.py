@@ -18,7 +18,7 @@ from procession.faces.steps.task_links import TaskLinkRoutes
 from procession.faces.steps.tasks import Tasks
 from procession.mailing import Mailing
 
-__all__ = ["pages_face", "steps_face"]
+__all__ = ["OrgStreams", "pages_face", "steps_face"]
 
 
 def steps_face(engine: Engine, access: Access, streams: OrgStreams) -> Face:
@@ -30,7 +30,7 @@ def steps_face(engine: Engine, access: Access, streams: OrgStreams) -> Face:
     links = TaskLinkRoutes(engine, addresses, tasks, Mailing(engine))
     processes, shares = Processes(engine), ProcessLinks(engine, addresses)
     about = About(lambda: endpoints)
-    watching = StreamRoutes(streams, access.allowed)
+    watching = StreamRoutes(streams, access.known)
     for part in (processes, shares, watching, tasks, links, files, about):
         endpoints += part.endpoints()
     return Face(

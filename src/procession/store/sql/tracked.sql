@@ -86,3 +86,11 @@ WHERE about_process_id IN {process_ids}
 UNION ALL
 SELECT process_id, NULL, item_id, task_id, number FROM task WHERE process_id IN {process_ids}
 ORDER BY 5 LIMIT :limit;
+
+-- tasks_changed: those of these processes that began or ended lately, oldest first
+SELECT number, task_id, tenant_id, process_id, item_id, kind, state, title, person_id,
+  assignee_email, template_id, correlation_key, about_process_id, about_step, created_ms,
+  finished_ms, expires_ms, outcome
+FROM task
+WHERE process_id IN {process_ids} AND (created_ms >= :since_ms OR finished_ms >= :since_ms)
+ORDER BY number LIMIT :limit;
