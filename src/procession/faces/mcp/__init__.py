@@ -81,7 +81,10 @@ class Posts:
         if session and _is_id(message.id) and len(self._running) < RUNNING_MAX:
             self._running[name] = exchange
             exchange.when_done(lambda: self._done(name, exchange))
-        with request.parked():
+        if _may_wait(message.params):
+            with request.parked():
+                answer = await exchange.answer()
+        else:
             answer = await exchange.answer()
         if message.method == "initialize" and answer.status == 200:
             named = (SESSION_HEADER, secrets.token_hex(16).encode())
@@ -118,6 +121,15 @@ def _imported(engine: Engine) -> AsgiApp:
     from procession.faces.mcp.sdk import make_sdk_app
 
     return make_sdk_app(engine)
+
+
+def _may_wait(params: Any) -> bool:
+    """Whether a call only waits, once it has done what it is to do."""
+    if not isinstance(params, dict):
+        return False
+    given = params.get("arguments")
+    waits = isinstance(given, dict) and given.get("wait_seconds")
+    return bool(waits) or str(params.get("name")).startswith("wait_for_")
 
 
 def _is_id(value: Any) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import structlog
 from msgspec import Struct
+from msgspec.json import encode
 
 from procession.caller import Caller
 from procession.core.errors import Forbidden, Invalid, Refused
@@ -28,10 +29,10 @@ class ToolUnknown(Refused):
 
 
 class Outcome(Struct, frozen=True):
-    """What a call is answered: the value as plain JSON, or why there is none."""
+    """What a call is answered: JSON, or a sentence that says why there is none."""
 
-    value: dict[str, Any] | None = None
-    refusal: str = ""
+    text: str
+    is_error: bool = True
 
 
 def visible(caller: Caller, read_only: bool) -> list[Tool]:
@@ -48,15 +49,15 @@ async def outcome_of(
         raise ToolUnknown(f"there is no tool {name[:100]!r}")
     obstacle = _obstacle(tool, call.caller, read_only)
     if obstacle is not None:
-        return Outcome(refusal=obstacle)
+        return Outcome(obstacle)
     try:
         given = _decoded(tool, arguments)
-        return Outcome(msgspec.to_builtins(await tool.run(call, given)))
+        return Outcome(encode(await tool.run(call, given)).decode(), is_error=False)
     except (Refused, FormInvalid) as refused:
-        return Outcome(refusal=_sentence(refused))
+        return Outcome(_sentence(refused))
     except Exception:
         log.error("tool failed", tool=name, trace=traceback.format_exc())
-        return Outcome(refusal="The server failed; its log has the reason.")
+        return Outcome("The server failed; its log has the reason.")
 
 
 def _obstacle(tool: Tool, caller: Caller, read_only: bool) -> str | None:

@@ -14,7 +14,7 @@ from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel.server import Server
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.shared.exceptions import MCPError
-from msgspec.json import encode
+from msgspec.json import decode
 
 from procession.engine import Engine
 from procession.faces.mcp.calling import Outcome, ToolUnknown, outcome_of, visible
@@ -100,11 +100,7 @@ def _shown(tool: Tool) -> types.Tool:
 
 
 def _result(outcome: Outcome) -> types.CallToolResult:
-    if outcome.value is None:
-        return types.CallToolResult(content=[_text(outcome.refusal)], is_error=True)
-    text = _text(encode(outcome.value).decode())
-    return types.CallToolResult(content=[text], structured_content=outcome.value)
-
-
-def _text(text: str) -> types.TextContent:
-    return types.TextContent(type="text", text=text)
+    content: list[types.ContentBlock] = [types.TextContent(type="text", text=outcome.text)]
+    if outcome.is_error:
+        return types.CallToolResult(content=content, is_error=True)
+    return types.CallToolResult(content=content, structured_content=decode(outcome.text))
