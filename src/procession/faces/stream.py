@@ -69,7 +69,7 @@ class Mailbox:
         "closed",
     )
 
-    def __init__(self, channel: Left, window_s: float = WINDOW_S) -> None:
+    def __init__(self, channel: Left, window_s: float | None = None) -> None:
         self._channel = channel
         self._frames: list[Frame] = []
         self._bytes = 0
@@ -77,7 +77,7 @@ class Mailbox:
         self._seen: int | None = None
         self.closed = False
         self._on_close: list[Callable[[], None]] = []
-        self._timer = asyncio.get_running_loop().call_later(window_s, self.close)
+        self._timer = asyncio.get_running_loop().call_later(window_s or WINDOW_S, self.close)
 
     def on_close(self, closed: Callable[[], None]) -> None:
         """Call this once the stream has ended, whoever ended it."""
