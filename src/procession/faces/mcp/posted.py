@@ -15,7 +15,7 @@ class Message(Struct):
     """A JSON-RPC message; of what type its parts are is for the SDK to judge."""
 
     method: Any = None
-    id: Any = None
+    id: str | int | None = None
     params: Any = None
 
 
