@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -13,6 +14,7 @@ from procession.core.errors import NotFound
 from procession.core.states import ItemState
 from procession.engine import Engine
 from procession.operations import Sight, find, sight
+from procession.sinking import owed
 from procession.store.connection import Row, Topic
 from procession.store.rows import process_of, text_of
 from procession.store.turn import Turn
@@ -60,12 +62,9 @@ class StoredOutbox:
         return [await self._delivery(row, origin) for row in found]
 
     async def _delivery(self, row: Row, origin: str) -> Delivery:
-        delivery_id, attempt, due_ms, milestone, at_ms, _sink = row[12:]
+        delivery_id, attempt, due_ms, milestone, at_ms, sink = row[12:]
         process = process_of(row)
-        seen = Sight(process, [], None)
-        if process.count(ItemState.COMPLETED):
-            seen = replace(await sight(self._engine, process), wait_reason=None)
-        return Delivery(
+        delivery = Delivery(
             delivery_id=delivery_id,
             process_id=process.process_id,
             seq=process.version,
@@ -73,10 +72,16 @@ class StoredOutbox:
             url=process.request.callback_url,
             origin=origin,
             milestone=milestone,
-            body=self._body_of(seen, milestone, at_ms),
+            body=b"",
             emitted_ms=at_ms,
             due_ms=due_ms,
         )
+        if sink:
+            return await owed(self._engine, process, sink, delivery)
+        seen = Sight(process, [], None)
+        if process.count(ItemState.COMPLETED):
+            seen = replace(await sight(self._engine, process), wait_reason=None)
+        return dataclasses.replace(delivery, body=self._body_of(seen, milestone, at_ms))
 
     async def begin(self, starts: Sequence[Start]) -> set[int]:
         async def run(turn: Turn) -> set[int]:

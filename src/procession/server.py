@@ -7,7 +7,7 @@ import gc
 import signal
 import socket
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import cast
 
 import uvloop
@@ -23,11 +23,15 @@ from procession.faces.router import App, AsgiApp
 from procession.faces.steps import OrgStreams, pages_face, steps_face
 from procession.faces.worker import worker_face
 from procession.faces.workspace import WorkspaceStreams, workspace_face
+from procession.files.opening import open_files
+from procession.files.store import FilesOff
+from procession.files.tidying import FilesTidying
 from procession.httpd import BACKLOG, HttpServer, make_config
 from procession.opening import is_shared, open_engine
 from procession.outbox import SENT_AGAIN, StoredOutbox
 from procession.presence import at_work, own_server
 from procession.settings import SettingInvalid, Settings, parse_origins
+from procession.sinks.carrier import SinkCarrier, SinkDelivery, make_carrier
 from procession.store.migrate import Scripted
 from procession.store.turn import Turn
 from procession.uploads import UploadsRetention, uploads_of
@@ -72,9 +76,12 @@ def make_guard(settings: Settings) -> AddressGuard:
 
 
 def make_sender(
-    engine: Engine, guard: AddressGuard, busy: Callable[[], bool] = lambda: False
+    engine: Engine,
+    guard: AddressGuard,
+    busy: Callable[[], bool] = lambda: False,
+    carrier: SinkCarrier | None = None,
 ) -> Sender:
-    """`busy`: whether requests wait, so that callbacks give way."""
+    """`busy`: whether requests wait, so that callbacks give way. `carrier`: for tasks' sinks."""
     return Sender(
         StoredOutbox(engine, update_of),
         guard,
@@ -82,6 +89,7 @@ def make_sender(
         secrets=parse_secrets(engine.settings.callback_secrets),
         schedule=parse_schedule(engine.settings.callback_retries),
         busy=busy,
+        carriers={SinkDelivery: carrier or make_carrier(engine.settings)},
     )
 
 
@@ -147,6 +155,8 @@ async def in_background(engine: Engine, sender: Sender) -> AsyncGenerator[None, 
         loops.Retention(engine),
         UploadsRetention(uploads_of(engine)),
     ]
+    with suppress(FilesOff):
+        duties.append(FilesTidying(open_files(engine.settings)))
     tasks = [asyncio.create_task(loops.run(duty, engine.now_ms)) for duty in duties]
     async with sender:
         tasks.append(asyncio.create_task(sender.run(engine.now_ms)))
@@ -207,10 +217,14 @@ async def serve(
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop)
-        sender = make_sender(engine, guard, lambda: app.load.count > REQUESTS_BUSY)
-        async with in_background(engine, sender), at_work(engine, present, stop):
-            _spare_the_collector()
-            await server.serve(sockets=listening)
+        carrier = make_carrier(settings)
+        sender = make_sender(engine, guard, lambda: app.load.count > REQUESTS_BUSY, carrier)
+        try:
+            async with in_background(engine, sender), at_work(engine, present, stop):
+                _spare_the_collector()
+                await server.serve(sockets=listening)
+        finally:
+            await carrier.close()
 
 
 def _spare_the_collector() -> None:

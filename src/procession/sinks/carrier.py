@@ -12,7 +12,6 @@ from procession.sinks.body import TaskEnded, body_of, webhook_headers
 from procession.sinks.definitions import EmailSink, NatsSink, Sink, WebhookSink
 from procession.sinks.mails import ended_mail
 from procession.sinks.nats import NatsPublisher
-from procession.sinks.pdf import form_pdf
 from procession.sinks.smtp import Mailer, parse_mail_server, parse_sender
 from procession.webhooks.carrier import HttpPost
 from procession.webhooks.delivery import Answer, Delivery, Schedule, parse_schedule
@@ -127,6 +126,9 @@ def make_mailer(settings: Settings) -> Mailer | None:
 
 async def _pdf_of(ended: TaskEnded) -> bytes | None:
     """None where it cannot be drawn: the answers stand in the mail itself."""
+    # Loaded with the first one: it takes a server as long to start as all the rest.
+    from procession.sinks.pdf import form_pdf
+
     try:
         return await asyncio.to_thread(form_pdf, ended)
     except Exception:

@@ -37,6 +37,9 @@ INSERT INTO tracked (number, process_id, tenant_id, name, template_id)
 SELECT number, process_id, tenant_id, :name, :template_id FROM process
 WHERE process_id = :process_id;
 
+-- correlation_of: by what a caller knows a task again
+SELECT correlation_key FROM task WHERE tenant_id = :tenant_id AND task_id = :task_id;
+
 -- delete_tasks: with their processes
 DELETE FROM task WHERE process_id IN {process_ids};
 
