@@ -43,6 +43,8 @@ SKIPS_MAX = 16
 SHY = 0.98
 """A guess that is a little short costs less than one that is too far."""
 HIDDEN_TYPE = "task"
+BACKSLASH, ANY = "\\", "_"
+"""Only one database takes the first to be more than a character; the second is any."""
 _TRIGRAM = re.compile(r"[^\W_]{3}")
 
 
@@ -168,7 +170,8 @@ class _Look:
             read = await newest_numbers(self._connection, part, LATEST, FEW_MAX + 1)
             if len(read.numbers) <= FEW_MAX:
                 return read.numbers
-        if _TRIGRAM.search(wanted.search) and not await self._is_dense():
+        indexed = _TRIGRAM.search(wanted.search) and not self._is_mixed
+        if indexed and not await self._is_dense():
             return await self._named(kinds)
         return None
 
@@ -181,12 +184,12 @@ class _Look:
         """Numbers of names with the text, and of types with it, if there are few."""
         text = self._wanted.search
         others = [kind for kind in kinds if _type_of(kind) != self._tracked_type]
-        if self._is_mixed or await count_kinds(self._connection, others) > FEW_MAX:
+        if await count_kinds(self._connection, others) > FEW_MAX:
             return None
         found = await self._connection.fetch(
             "numbers_named",
             tenant_id=self._tenant_id,
-            loosely=f"%{text}%",
+            loosely=f"%{text.replace(BACKSLASH, ANY)}%",
             search=like(text),
             limit=FEW_MAX + 1,
         )
