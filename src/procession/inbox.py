@@ -19,7 +19,6 @@ from procession.store.lists import like
 from procession.tasks import TaskRead
 
 COUNT_MAX = 10_000
-"""A total is exact up to here; a larger one is told as this."""
 NARROW_MAX = 10_000
 TRIGRAM_CHARS = 3
 MARKS_MAX = 3
@@ -45,7 +44,7 @@ class Sought(Struct, frozen=True, kw_only=True):
 
 
 class TaskPage(NamedTuple):
-    """`total` as of COUNT_MAX."""
+    """`total` is exact up to COUNT_MAX; one more stands for any larger one."""
 
     tasks: list[TaskRead]
     total: int
@@ -55,13 +54,20 @@ async def page_tasks(
     engine: Engine, caller: Caller, sought: Sought, *, limit: int, offset: int
 ) -> TaskPage:
     """Raises Invalid for more than MARKS_MAX marks."""
+    connection = engine.store.connection
+    return await page_of(connection, caller.tenant_id, sought, limit=limit, offset=offset)
+
+
+async def page_of(
+    connection: Connection, tenant_id: int, sought: Sought, *, limit: int, offset: int
+) -> TaskPage:
+    """As `page_tasks`, of a tenant."""
     if len(sought.marks) > MARKS_MAX:
         raise Invalid("/meta", f"tasks can be sought by at most {MARKS_MAX} keys at once")
-    connection = engine.store.connection
-    words = await _words(connection, caller.tenant_id, sought)
+    words = await _words(connection, tenant_id, sought)
     if words is None:
         return TaskPage([], 0)
-    counted = await connection.fetch("count_tasks", **words, limit=COUNT_MAX)
+    counted = await connection.fetch("count_tasks", **words, limit=COUNT_MAX + 1)
     found = await connection.fetch("list_tasks", **words, limit=limit, offset=offset)
     return TaskPage([TaskRead(*row) for row in found], counted[0][0])
 

@@ -52,12 +52,13 @@ class TaskView(ListedTask, frozen=True, kw_only=True):
 
 
 class TaskList(Struct, frozen=True):
-    """A page of tasks; `total` is exact up to 10,000."""
+    """A page; `total_is_estimate` is there, and true, only where there are over 10,000."""
 
     tasks: list[ListedTask]
     total: int
     limit: int
     offset: int
+    total_is_estimate: bool | UnsetType = UNSET
 
 
 class StillPending(Struct, frozen=True):

@@ -96,7 +96,9 @@ class Tasks:
             )
         shown = await shown_processes(self._engine, found.tasks)
         lines = [listed(task, shown) for task in found.tasks]
-        return Answer(body=TaskList(lines, found.total, query.limit, query.offset))
+        more = True if found.total > inbox.COUNT_MAX else msgspec.UNSET
+        total = min(found.total, inbox.COUNT_MAX)
+        return Answer(body=TaskList(lines, total, query.limit, query.offset, more))
 
     async def templates(self, request: Request) -> Answer:
         return Answer(body=TaskTemplates(await inbox.templates(self._engine, request.caller)))
