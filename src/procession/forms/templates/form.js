@@ -67,7 +67,9 @@
   }
 
   function show(page, address) {
-    const fresh = new DOMParser().parseFromString(page, "text/html");
+    // Its style has a nonce of its own, which this page's policy does not know.
+    const bare = page.replace(/<style[^]*?<\/style>/g, "");
+    const fresh = new DOMParser().parseFromString(bare, "text/html");
     const main = document.importNode(fresh.querySelector("main"), true);
     main.querySelectorAll("noscript").forEach((part) => part.remove());
     main.querySelectorAll("[autofocus]").forEach((part) => part.removeAttribute("autofocus"));
