@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import Annotated
 
 import typer
@@ -36,9 +37,9 @@ def mcp(
 
         from procession.relay import ServerLost, relay
 
+    # A read of standard input that has begun cannot be called off.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         asyncio.run(relay(server, token, read_only=read_only))
     except ServerLost as lost:
         raise CommandFailed(str(lost)) from None
-    except KeyboardInterrupt:
-        return
