@@ -23,6 +23,7 @@ from bench.options import Options, Table
 from bench.peers.compare import crash, peers
 from bench.peers.several import two_servers
 from bench.streams import streams
+from bench.tracked import tracked
 from bench.work import fan_out, protocol
 
 PARTS: dict[str, Callable[[Options], Table | Iterator[Table]]] = {
@@ -39,6 +40,7 @@ PARTS: dict[str, Callable[[Options], Table | Iterator[Table]]] = {
     "bulk-writing": bulk_writing,
     "servers": two_servers,
     "lists": lists,
+    "tracked": tracked,
     "claims": claims,
     "streams": streams,
     "csv-rows": csv_rows,

@@ -7,7 +7,7 @@ phones and accounts are spread unevenly, as they are in use: some are rare, some
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib import resources
 from typing import Protocol
 
@@ -96,11 +96,16 @@ class Scripted(Protocol):
     async def run_script(self, text: str) -> None: ...
 
 
-async def populate(connection: Scripted, database: str, rows: int) -> None:
-    """Make an empty database's tables, that many processes, and the indexes; in this order."""
+async def populate(
+    connection: Scripted, database: str, rows: int, more: Sequence[str] = ()
+) -> None:
+    """Make an empty database's tables, that many processes, and the indexes; in this order.
+
+    `more` is run before there are indexes.
+    """
     tables, indexes = _schema()
     await connection.run_script(tables)
-    for text in statements(database, rows):
+    for text in (*statements(database, rows), *more):
         await connection.run_script(text)
     await connection.run_script(indexes)
     await connection.run_script("ANALYZE")
@@ -144,6 +149,8 @@ def _schema() -> tuple[str, str]:
     folder = resources.files("procession.store").joinpath("migrations")
     files = sorted((file for file in folder.iterdir() if file.name.endswith(".sql")), key=str)
     texts = [text for file in files for text in file.read_text(encoding="utf-8").split(";\n")]
-    later = re.compile(r"^CREATE (UNIQUE )?INDEX", re.MULTILINE)
+    later = re.compile(r"^CREATE (?:UNIQUE )?INDEX (\w+)", re.MULTILINE)
     tables = [text for text in texts if not later.search(text)]
-    return ";\n".join(tables), ";\n".join(text for text in texts if later.search(text))
+    # Where a table was made anew, its indexes were too.
+    indexes = {made[1]: text for text in reversed(texts) if (made := later.search(text))}
+    return ";\n".join(tables), ";\n".join(reversed(indexes.values()))
