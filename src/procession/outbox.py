@@ -40,8 +40,8 @@ class DeliveryRead(NamedTuple):
     due_ms: int | None
     emitted_ms: int
     tries: str
-    sink: int
-    """0: the callback; else which of the process's sinks."""
+    origin: str
+    """Where it goes: scheme, host and port, or `nats:`, `mailto:`."""
 
 
 class StoredOutbox:

@@ -31,7 +31,7 @@ from procession.opening import is_shared, open_engine
 from procession.outbox import SENT_AGAIN, StoredOutbox
 from procession.presence import at_work, own_server
 from procession.settings import SettingInvalid, Settings, parse_origins
-from procession.sinks.carrier import SinkCarrier, SinkDelivery, make_carrier
+from procession.sinks.carrier import SinkDelivery, make_carrier
 from procession.store.migrate import Scripted
 from procession.store.turn import Turn
 from procession.uploads import UploadsRetention, uploads_of
@@ -76,12 +76,9 @@ def make_guard(settings: Settings) -> AddressGuard:
 
 
 def make_sender(
-    engine: Engine,
-    guard: AddressGuard,
-    busy: Callable[[], bool] = lambda: False,
-    carrier: SinkCarrier | None = None,
+    engine: Engine, guard: AddressGuard, busy: Callable[[], bool] = lambda: False
 ) -> Sender:
-    """`busy`: whether requests wait, so that callbacks give way. `carrier`: for tasks' sinks."""
+    """`busy`: whether requests wait, so that callbacks give way. Raises SettingInvalid."""
     return Sender(
         StoredOutbox(engine, update_of),
         guard,
@@ -89,7 +86,7 @@ def make_sender(
         secrets=parse_secrets(engine.settings.callback_secrets),
         schedule=parse_schedule(engine.settings.callback_retries),
         busy=busy,
-        carriers={SinkDelivery: carrier or make_carrier(engine.settings)},
+        carriers={SinkDelivery: make_carrier(engine.settings)},
     )
 
 
@@ -217,14 +214,10 @@ async def serve(
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop)
-        carrier = make_carrier(settings)
-        sender = make_sender(engine, guard, lambda: app.load.count > REQUESTS_BUSY, carrier)
-        try:
-            async with in_background(engine, sender), at_work(engine, present, stop):
-                _spare_the_collector()
-                await server.serve(sockets=listening)
-        finally:
-            await carrier.close()
+        sender = make_sender(engine, guard, lambda: app.load.count > REQUESTS_BUSY)
+        async with in_background(engine, sender), at_work(engine, present, stop):
+            _spare_the_collector()
+            await server.serve(sockets=listening)
 
 
 def _spare_the_collector() -> None:

@@ -70,7 +70,7 @@ def test_answers_that_cannot_be_drawn_still_come_as_text(monkeypatch: pytest.Mon
     def broken(_: object) -> bytes:
         raise RuntimeError("cannot be drawn")
 
-    monkeypatch.setattr("procession.sinks.carrier.form_pdf", broken)
+    monkeypatch.setattr("procession.sinks.pdf.form_pdf", broken)
     box = Mailbox()
     outbox = deliver(box, EmailSink(TO))
     assert outbox.rows[1].state == DeliveryState.DELIVERED

@@ -62,7 +62,7 @@ def address_of(sink: Sink) -> str:
 
 
 class SinkCarrier:
-    """A Carrier of SinkDelivery. `close` it after the sender."""
+    """A Carrier of SinkDelivery."""
 
     def __init__(self, nats: NatsPublisher | None, mailer: Mailer | None) -> None:
         self._nats = nats

@@ -24,3 +24,7 @@ class Carrier(Protocol):
         Status None means that nobody answered: then the whole origin rests.
         """
         ...
+
+    async def close(self) -> None:
+        """Nothing is carried any more."""
+        ...

@@ -157,6 +157,8 @@ class Sender:
         if self._session is not None:
             await self._session.close()
             self._session = None
+        for carrier in self._carriers.values():
+            await carrier.close()
 
     async def _look(self, now_ms: int) -> tuple[list[asyncio.Task[int]], bool]:
         """Look through one page of hosts and visit those with something due.

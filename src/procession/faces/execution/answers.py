@@ -183,7 +183,7 @@ class Outputs(Struct, frozen=True):
 
 
 class DeliveryView(Struct, frozen=True):
-    """One callback; `tries` says what came of each."""
+    """One callback, or what a sink was told; `tries` says what came of each."""
 
     delivery_id: int
     version: int
@@ -193,6 +193,7 @@ class DeliveryView(Struct, frozen=True):
     emitted_at: str
     next_attempt_at: str | None
     tries: list[dict[str, Any]]
+    origin: str
 
 
 class Deliveries(Struct, frozen=True):

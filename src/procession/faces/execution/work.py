@@ -115,4 +115,5 @@ def _delivery_view(one: DeliveryRead) -> DeliveryView:
         emitted_at=stamp(one.emitted_ms),
         next_attempt_at=stamp_or_none(one.due_ms),
         tries=tries,
+        origin=one.origin,
     )

@@ -45,7 +45,7 @@ UPDATE delivery SET state = :state, due_ms = :due_ms, tries = :tries
 WHERE delivery_id = :delivery_id AND attempt = :attempt;
 
 -- list_deliveries: the delivery log of a process
-SELECT d.delivery_id, d.seq, e.name, d.state, d.attempt, d.due_ms, e.at_ms, d.tries, d.sink
+SELECT d.delivery_id, d.seq, e.name, d.state, d.attempt, d.due_ms, e.at_ms, d.tries, d.origin
 FROM delivery d JOIN event e ON e.process_id = d.process_id AND e.seq = d.seq
 WHERE d.process_id = :process_id ORDER BY d.seq;
 
