@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from socket import create_connection
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from filled import asking
@@ -12,11 +14,12 @@ from living_server import Api, Living, until
 from made_tasks import created, form, seen, task_id_of, tracked, uploaded
 from mail_server import Mailbox
 from people_by_hand import person
-from readers import Reader, heading, shown_faults
+from readers import FORM_TYPE, Reader, heading, shown_faults
 from requests_by_hand import fresh
 
 from procession.codes import SENT_AN_HOUR_MAX, TRIES_MAX, WRONG_MAX
 from procession.engine import Engine
+from procession.forms.definition import NONCE_FIELD
 from procession.store.turn import Turn
 
 FILES = asking("papers", "Papers", "file", required=False, max_files=2, max_file_size=2_000)
@@ -301,13 +304,21 @@ def test_reminders_go_to_the_assignee_and_to_admins(api: Api, box: Mailbox, serv
     assert alone.status == 400 and alone.json["details"][0]["field"] == "assignee_email"
 
 
-def test_a_link_revoked_while_somebody_writes_takes_nothing(api: Api, nobody: Api) -> None:
-    task = created(api)
+def test_a_link_revoked_while_somebody_sends_takes_nothing(
+    api: Api, nobody: Api, server: Living
+) -> None:
+    task, before = created(api), server.app.load.waiting
     reader = reader_of(nobody, task)
     reader.look()
-    path = f"/api/v1/tasks/{task['task_id']}/links?link_id={task['link_id']}"
-    assert api.send("DELETE", path).status == 200
-    assert reader.send(name="Ada").status == 410
+    body = urlencode({NONCE_FIELD: reader.nonce, "name": "Ada"}).encode()
+    with create_connection(("127.0.0.1", api.port), 10) as slow:
+        head = f"POST {reader.path} HTTP/1.1\r\nHost: x\r\nContent-Type: {FORM_TYPE}\r\n"
+        slow.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body[:-1])
+        until(lambda: server.app.load.waiting > before)
+        path = f"/api/v1/tasks/{task['task_id']}/links?link_id={task['link_id']}"
+        assert api.send("DELETE", path).status == 200
+        slow.sendall(body[-1:])
+        assert slow.recv(100).startswith(b"HTTP/1.1 410 ")
     assert seen(api, task["task_id"])["status"] == "pending"
 
 

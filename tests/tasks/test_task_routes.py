@@ -10,7 +10,7 @@ import pytest
 from filled import asking
 from living_server import READER, Api, Living
 from made_tasks import ANSWER, UNKNOWN, created, faults, form, listed, seen, task_id_of, tracked
-from people_by_hand import person
+from people_by_hand import person, signed_in
 from requests_by_hand import fresh
 
 STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
@@ -77,6 +77,20 @@ def test_who_is_no_member_needs_a_code(api: Api, server: Living) -> None:
     for given in (number, int(number)):
         task = seen(api, task_id_of(api, assignee_member_id=given))
         assert (task["assignee_id"], task["assignee_email"]) == (number, ours)
+
+
+def test_me_is_who_is_signed_in(api: Api, server: Living) -> None:
+    email, other = person(server), person(server)
+    me = signed_in(api, email)
+    task = seen(me, task_id_of(me, title=f"Of {email}", assignee_member_id="me"))
+    assert task["assignee_email"] == email
+    assert listed(me, "assignee=me") == [task["title"]]
+    assert listed(signed_in(api, other), "assignee=me") == []
+    viewer = signed_in(api, person(server, role="viewer"))
+    assert viewer.post("/api/v1/tasks", form()).status == 403
+    assert viewer.get(f"/api/v1/tasks/{task['task_id']}").status == 200
+    forged = api.as_("a.b.c").get("/api/v1/tasks")
+    assert (forged.status, forged.json) == (401, {"error": "Invalid token"})
 
 
 @pytest.mark.parametrize(

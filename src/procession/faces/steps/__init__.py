@@ -9,6 +9,7 @@ from procession.faces.steps.about import About
 from procession.faces.steps.addresses import Addresses
 from procession.faces.steps.declared import PREFIX
 from procession.faces.steps.files import Files
+from procession.faces.steps.members import Members
 from procession.faces.steps.pages import pages_face
 from procession.faces.steps.processes import Processes
 from procession.faces.steps.processes_links import ProcessLinks
@@ -17,6 +18,7 @@ from procession.faces.steps.streams import OrgStreams, StreamRoutes
 from procession.faces.steps.task_links import TaskLinkRoutes
 from procession.faces.steps.tasks import Tasks
 from procession.mailing import Mailing
+from procession.people import Sessions
 
 __all__ = ["OrgStreams", "pages_face", "steps_face"]
 
@@ -38,5 +40,5 @@ def steps_face(engine: Engine, access: Access, streams: OrgStreams) -> Face:
         prefix=f"{PREFIX}/",
         endpoints=endpoints,
         refuse=refusal_of,
-        admit=access.admit,
+        admit=Members(access, Sessions(engine)).admit,
     )
