@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -11,11 +12,17 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import anyio
+import httpx2
 import pytest
 from mcp.client.client import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
+from mcp.client.streamable_http import streamable_http_client
+from mcp.shared.exceptions import MCPError
 from run_program import PROGRAM, TOKEN, Running, environment, run, serve
 
+from procession.faces.mcp.catalogue import TOOLS
+
+PAGE = Path(__file__).parents[2] / "docs" / "mcp.md"
 END_S_MAX = 10.0
 
 
@@ -24,74 +31,106 @@ class There(NamedTuple):
 
     server: Running
     address: str
+    home: Path
 
 
 @pytest.fixture(scope="module")
 def there(tmp_path_factory: pytest.TempPathFactory) -> Iterator[There]:
-    server, address = serve(tmp_path_factory.mktemp("mcp"))
-    yield There(server, address)
+    home = tmp_path_factory.mktemp("mcp")
+    server, address = serve(home)
+    yield There(server, address, home)
     server.close()
 
 
 @asynccontextmanager
-async def model(
-    address: str, log: Path, *words: str, mode: str = "auto", **variables: str
-) -> AsyncIterator[Client]:
+async def model(address: str, log: Path, **variables: str) -> AsyncIterator[Client]:
     """A client of a child that it started; what the child logs is a file."""
     given = environment(server=address, token=TOKEN, **variables)
-    child = StdioServerParameters(command=PROGRAM, args=["mcp", *words], env=given)
+    child = StdioServerParameters(command=PROGRAM, args=["mcp"], env=given)
     with log.open("a") as errors:
-        async with Client(stdio_client(child, errlog=errors), mode=mode) as client:
+        async with Client(stdio_client(child, errlog=errors)) as client:
             yield client
 
 
-@pytest.mark.parametrize("mode", ["auto", "legacy"])
-def test_a_child_offers_what_the_server_does(there: There, tmp_path: Path, mode: str) -> None:
+def test_a_child_does_what_the_server_does(there: There, tmp_path: Path) -> None:
     notes: list[float] = []
 
     async def heard(progress: float, _: float | None, __: str | None) -> None:
         notes.append(progress)
 
     async def use() -> None:
-        async with model(there.address, tmp_path / "log", mode=mode) as client:
-            names = {tool.name for tool in (await client.list_tools()).tools}
-            assert {"ask_question", "wait_for_task", "submit_process"} <= names
+        async with model(there.address, tmp_path / "log") as client:
             asked: dict[str, Any] = {"question": "Shall we?", "wait_seconds": 1}
             result = await client.call_tool("ask_question", asked, progress_callback=heard)
-            found = result.structured_content
-            assert (found["status"], found["timed_out"]) == ("pending", True)
-            assert found["url"].startswith(f"{there.address}/t/")
+            task = result.structured_content
+            assert (task["status"], task["timed_out"]) == ("pending", True)
+            assert task["url"].startswith(f"{there.address}/t/")
             assert notes
             said = await client.call_tool("get_task", {"task_id": "x"})
             assert said.is_error and said.content[0].text == "Task not found"
+            with pytest.raises(MCPError, match="there is no tool"):
+                await client.call_tool("format_disk", {})
+            await cancelled_wait(client, task["task_id"])
+            seen = await client.call_tool("get_task", {"task_id": task["task_id"]})
+            assert seen.structured_content["status"] == "pending"
 
     asyncio.run(use())
     assert (tmp_path / "log").read_text() == ""
 
 
-def test_a_call_that_is_cancelled_leaves_the_child_at_work(there: There, tmp_path: Path) -> None:
+async def cancelled_wait(client: Client, task_id: str) -> None:
+    """A wait that its client calls off once it is under way."""
+    told = anyio.Event()
+
+    async def heard(*_: Any) -> None:
+        told.set()
+
+    async with anyio.create_task_group() as group:
+
+        async def wait() -> None:
+            given = {"task_id": task_id}
+            await client.call_tool("wait_for_task", given, progress_callback=heard)
+
+        group.start_soon(wait)
+        with anyio.fail_after(10):
+            await told.wait()
+        group.cancel_scope.cancel()
+
+
+def test_the_page_shows_what_can_be_run(there: There, tmp_path: Path) -> None:
+    page = PAGE.read_text()
+    (line,) = (line for line in page.splitlines() if line.startswith("    procession token"))
+    made = run(*line.split()[1:], database=f"sqlite:///{there.home / 'procession.db'}")
+    assert made.status == 0, made.err
+    token = re.search(r"htk_[0-9a-f]{64}", made.out)
+    assert token is not None
+    configs = [json.loads(text) for text in re.findall(r"```json\n(.*?)```", page, re.DOTALL)]
+    started, called = (config["mcpServers"]["procession"] for config in configs)
+    words = [word.replace("http://127.0.0.1:8700", there.address) for word in started["args"]]
+    child = StdioServerParameters(
+        command=str(Path(PROGRAM).with_name(started["command"])),
+        args=words,
+        env=environment() | dict.fromkeys(started["env"], token[0]),
+    )
+    headers = {name: value.replace("htk_…", token[0]) for name, value in called["headers"].items()}
+    url = called["url"].replace("http://127.0.0.1:8700", there.address)
+    rows = re.findall(r"^\| `(\w+)` \| `([a-z:]+)` \| (yes|no) \|", page, re.MULTILINE)
+    shown = {row[0] for row in rows if row[1] != "processes:write"}
+
     async def use() -> None:
-        async with model(there.address, tmp_path / "log") as client:
-            task = (await client.call_tool("ask_question", {"question": "Q"})).structured_content
-            told = anyio.Event()
-
-            async def heard(*_: Any) -> None:
-                told.set()
-
-            async with anyio.create_task_group() as group:
-
-                async def wait() -> None:
-                    given = {"task_id": task["task_id"]}
-                    await client.call_tool("wait_for_task", given, progress_callback=heard)
-
-                group.start_soon(wait)
-                with anyio.fail_after(10):
-                    await told.wait()
-                group.cancel_scope.cancel()
-            seen = await client.call_tool("get_task", {"task_id": task["task_id"]})
-            assert seen.structured_content["status"] == "pending"
+        with (tmp_path / "log").open("w") as errors:
+            async with Client(stdio_client(child, errlog=errors)) as client:
+                assert {tool.name for tool in (await client.list_tools()).tools} == shown
+        async with (
+            httpx2.AsyncClient(headers=headers, trust_env=False) as http,
+            Client(streamable_http_client(url, http_client=http)) as client,
+        ):
+            assert {tool.name for tool in (await client.list_tools()).tools} == shown
 
     asyncio.run(use())
+    assert rows == [
+        (tool.name, tool.scope, "no" if tool.read_only else "yes") for tool in TOOLS.values()
+    ]
 
 
 def test_a_read_only_child_offers_only_what_changes_nothing(there: There, tmp_path: Path) -> None:
