@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -31,6 +32,7 @@ DIALECT = Dialect(
 # one, in C, answers None at once.
 sqlite3.register_adapter(type(None), cast("Callable[[None], None]", {}.get))
 BUSY_MS_MAX = 10_000
+WAL_RETRY_MS = 20
 PRIMARY_CODE = 0xFF
 """What an extended error code is a case of."""
 STATEMENTS_MAX = 256
@@ -152,8 +154,20 @@ def open_database(path: str, *, read_only: bool = False) -> sqlite3.Connection:
         cached_statements=STATEMENTS_MAX,
         timeout=BUSY_MS_MAX / 1000,
     )
-    db.execute("PRAGMA journal_mode=WAL")
+    _use_wal(db)
     db.execute("PRAGMA synchronous=FULL")
     if read_only:
         db.execute("PRAGMA query_only=ON")
     return db
+
+
+def _use_wal(db: sqlite3.Connection) -> None:
+    """For this one statement SQLite does not wait while others open the same new file."""
+    for left_ms in range(BUSY_MS_MAX, -1, -WAL_RETRY_MS):
+        try:
+            db.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & PRIMARY_CODE != sqlite3.SQLITE_BUSY or not left_ms:
+                raise
+        time.sleep(WAL_RETRY_MS / 1_000)
