@@ -335,3 +335,36 @@ def test_the_text_of_an_answer_is_its_structure(server: Living) -> None:
             assert json.loads(content.text) == result.structured_content
 
     asyncio.run(run())
+
+
+def test_no_argument_makes_a_tool_fail(server: Living) -> None:
+    odd: list[Any] = [None, "", "\n", " ", "\u202e<b>x", "x" * 3_000, -1, 1.5, 2**60, True]
+    odd += [[], [None], ["a", "b"], {}, {"a": {"b": []}}]
+    good = {
+        "question": "Q",
+        "options": ["a", "b"],
+        "content": "text",
+        "title": "T",
+        "steps": STEPS,
+        "name": "N",
+        "task_id": str(uuid4()),
+        "process_id": str(uuid4()),
+        "type": "progress",
+        "timeout_seconds": 0,
+    }
+
+    async def run() -> None:
+        async with model(server.port) as client:
+            tools = (await client.list_tools()).tools
+            for number, tool in enumerate(tools):
+                fields = tool.input_schema["properties"]
+                given = {name: value for name, value in good.items() if name in fields}
+                for place, field in enumerate(fields):
+                    # Each value meets each kind of field in some tool.
+                    for value in odd[(number + place) % 5 :: 5]:
+                        result = await client.call_tool(tool.name, given | {field: value})
+                        (content,) = result.content
+                        assert content.type == "text"
+                        assert "server failed" not in content.text, (tool.name, field, value)
+
+    asyncio.run(run())

@@ -41,7 +41,7 @@ def start_logging(level: str, form: LogFormat) -> None:
     )
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     # These tell of every connection and request what the product's own lines already say.
-    for name in ("asyncio", "aiohttp", "urllib3"):
+    for name in ("asyncio", "aiohttp", "urllib3", "mcp"):
         logging.getLogger(name).setLevel(logging.WARNING)
 
 

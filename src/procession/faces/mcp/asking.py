@@ -14,7 +14,7 @@ from procession.faces.mcp.task_views import shown
 from procession.faces.mcp.tools import Call
 from procession.faces.mcp.waiting import task_ended
 from procession.faces.mcp.words import TASKS_READ
-from procession.forms.blocks import TITLE_CHARS_MAX
+from procession.forms.blocks import LABEL_CHARS_MAX, TITLE_CHARS_MAX
 from procession.forms.definition import parse_definition
 
 Form = dict[str, Any]
@@ -30,26 +30,23 @@ _REVIEW = {
 
 
 async def ask_question(call: Call, given: m.AskQuestion) -> TaskShown:
-    field = {"name": "answer", "label": given.question[:500], "kind": _KINDS[given.answer]}
-    return await _ask(call, given, _form(given, given.question, [], [field]))
+    field = {"name": "answer", "kind": _KINDS[given.answer]}
+    return await _ask(call, given, _asking(given, field))
 
 
 async def ask_approval(call: Call, given: m.AskApproval) -> TaskShown:
-    return await _ask(call, given, _form(given, given.question, [], [_one_of(_APPROVAL), _COMMENT]))
+    return await _ask(call, given, _deciding(given, _APPROVAL))
 
 
 async def ask_choice(call: Call, given: m.AskChoice) -> TaskShown:
-    options = {option: option for option in given.options}
-    if len(options) < len(given.options):
+    if len(set(given.options)) < len(given.options):
         raise Invalid("/options", "must all be different")
-    choice = _one_of(options) | {"name": "choice", "label": given.question[:500]}
-    return await _ask(call, given, _form(given, given.question, [], [choice, _COMMENT]))
+    field = {"name": "choice", "kind": "select", "options": given.options}
+    return await _ask(call, given, _asking(given, field, _COMMENT))
 
 
 async def ask_for_review(call: Call, given: m.AskForReview) -> TaskShown:
-    text = {"type": "mdsvex", "content": given.content}
-    form = _form(given, given.question, [text], [_one_of(_REVIEW), _COMMENT])
-    return await _ask(call, given, form)
+    return await _ask(call, given, _deciding(given, _REVIEW, given.content))
 
 
 async def create_task(call: Call, given: m.CreateTask) -> TaskShown:
@@ -59,19 +56,27 @@ async def create_task(call: Call, given: m.CreateTask) -> TaskShown:
     return await _ask(call, given, form, given.task_id, given.template_id)
 
 
-def _form(given: Any, question: str, blocks: list[Form], fields: list[Form]) -> Form:
-    """A form of one step; what was given to know stands above the question."""
-    title = given.title or question[:TITLE_CHARS_MAX].splitlines()[0]
-    texts = [text for text in (given.context, question) if text]
-    said = [{"type": "mdsvex", "content": text} for text in texts]
-    asked = [{"type": "input", "field": field} for field in fields]
-    step = {"id": "answer", "title": title, "blocks": [*said, *blocks, *asked]}
-    return {"title": title, "steps": [step]}
+def _asking(given: Any, field: Form, *more: Form) -> Form:
+    """A form whose first field is the question itself, as far as a label holds it."""
+    label = given.question[:LABEL_CHARS_MAX]
+    texts = [given.context, given.question if len(label) < len(given.question) else ""]
+    return _form(given, texts, [{**field, "label": label}, *more])
 
 
-def _one_of(options: dict[str, str]) -> Form:
+def _deciding(given: Any, options: dict[str, str], content: str = "") -> Form:
+    """A form with a decision below what it is about."""
     choices = [{"value": value, "label": label} for value, label in options.items()]
-    return {"name": "decision", "label": "Decision", "kind": "select", "options": choices}
+    decision = {"name": "decision", "label": "Decision", "kind": "select", "options": choices}
+    return _form(given, [given.context, given.question, content], [decision, _COMMENT])
+
+
+def _form(given: Any, texts: list[str], fields: list[Form]) -> Form:
+    """A form of one step: what there is to know, then what is asked."""
+    title = given.title or " ".join(given.question.split())[:TITLE_CHARS_MAX]
+    said = [{"type": "mdsvex", "content": text} for text in texts if text]
+    asked = [{"type": "input", "field": field} for field in fields]
+    step = {"id": "answer", "title": title, "blocks": [*said, *asked]}
+    return {"title": title, "steps": [step]}
 
 
 async def _ask(
