@@ -8,6 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from jobs_by_hand import JobWorker
 from jsonschema import Draft202012Validator
 from living_server import OURS, THEIRS, Api, Living
 from mcp.shared.exceptions import MCPError
@@ -312,6 +313,53 @@ def test_another_organizations_objects_are_as_if_they_were_not(server: Living) -
             assert listed["tasks"] == []
             assert (await done(theirs, "list_processes", search=key))["processes"] == []
             assert (await done(ours, "get_task", task_id=task["task_id"])) == task
+
+    asyncio.run(run())
+
+
+def test_a_file_that_a_person_gave_can_be_read(server: Living, api: Api) -> None:
+    boundary = "mark"
+    part = (
+        'Content-Disposition: form-data; name="file"; filename="a.txt"\r\nContent-Type: text/plain'
+    )
+    sent = f"--{boundary}\r\n{part}\r\n\r\nwritten by hand\r\n--{boundary}--\r\n".encode()
+    kind = f"multipart/form-data; boundary={boundary}"
+    kept = api.send("POST", "/api/v1/files", sent, Content_Type=kind)
+    assert kept.status == 201, kept
+    field = {"name": "note", "label": "Note", "kind": "file"}
+    steps = [{"id": "a", "title": "A", "blocks": [{"type": "input", "field": field}]}]
+
+    async def run() -> dict[str, Any]:
+        async with model(server.port) as client:
+            task = await done(client, "create_task", title="Note", steps=steps)
+            await asyncio.to_thread(complete, api, task, {"note": kept.json["key"]})
+            return await done(client, "get_task", task_id=task["task_id"])
+
+    entry = asyncio.run(run())["data"]["note"]
+    entry = entry[0] if isinstance(entry, list) else entry
+    assert (entry["name"], entry["size"]) == ("a.txt", 15)
+    path = entry["url"].removeprefix(f"http://127.0.0.1:{server.port}")
+    assert api.as_(None).get(path).body == b"written by hand"
+
+
+def test_a_jobs_draft_is_in_the_same_inbox(server: Living, api: Api) -> None:
+    job = JobWorker(api).at("waiting_review")
+
+    async def run() -> None:
+        async with model(server.port) as client:
+            listed = await done(client, "list_tasks", status="pending", limit=200)
+            draft = next(task for task in listed["tasks"] if task["kind"] == "review")
+            task = await done(client, "get_task", task_id=draft["task_id"])
+            process = await done(client, "get_process", process_id=task["process_id"])
+            assert process["status"] == "running"
+            wait = asyncio.create_task(
+                client.call_tool("wait_for_task", {"task_id": task["task_id"]})
+            )
+            said = {"decision": "approve"}
+            answer = await asyncio.to_thread(api.post, f"/api/processes/{job['id']}/review", said)
+            assert answer.status == 200, answer
+            found = (await wait).structured_content
+            assert (found["status"], found["data"]) == ("completed", said)
 
     asyncio.run(run())
 

@@ -107,8 +107,12 @@ class Posts:
 
     def _posted(self, request: Request) -> Posted:
         said = request.header(READ_ONLY_HEADER).strip().lower() in _YES
-        origin = self._addresses.origin(request)
-        return Posted(request.caller, said or request.query.read_only, origin)
+        return Posted(
+            request.caller,
+            said or request.query.read_only,
+            self._addresses.origin(request),
+            lambda key: self._addresses.file(request, key),
+        )
 
     async def _sdk(self) -> AsgiApp:
         async with self._importing:

@@ -7,6 +7,7 @@ from typing import Any
 from msgspec import Struct
 
 from procession.caller import Caller
+from procession.faces.mcp.tools import FileAddress
 
 POSTED = "procession.posted"
 
@@ -26,8 +27,9 @@ class Query(Struct):
 
 
 class Posted(Struct, frozen=True, eq=False):
-    """For whom a message is, whether it may change things, and by which address it came."""
+    """For whom a message is, whether it may change things, and how addresses begin."""
 
     caller: Caller
     read_only: bool
     address: str
+    file_address: FileAddress

@@ -52,7 +52,13 @@ def make_sdk_app(engine: Engine) -> AsgiApp:
         context: Context, params: types.CallToolRequestParams
     ) -> types.CallToolResult:
         posted = _posted(context)
-        call = Call(engine, posted.caller, posted.address, context.session.report_progress)
+        call = Call(
+            engine,
+            posted.caller,
+            posted.address,
+            posted.file_address,
+            context.session.report_progress,
+        )
         try:
             outcome = await outcome_of(call, params.name, params.arguments or {}, posted.read_only)
         except ToolUnknown as unknown:

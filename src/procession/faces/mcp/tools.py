@@ -16,6 +16,9 @@ _REF = "#/$defs/{name}"
 Progress = Callable[[float, float, str], Awaitable[None]]
 """Tells whoever waits: so many seconds have passed of so many, and why it still waits."""
 
+FileAddress = Callable[[str], Awaitable[str]]
+"""Where the file of a key can be read for a while. Raises FileMissing."""
+
 
 class Call(Struct, frozen=True, eq=False):
     """One call of a tool: for whom, by which address people reach this server, and how it goes."""
@@ -24,6 +27,7 @@ class Call(Struct, frozen=True, eq=False):
     caller: Caller
     address: str
     """Where people open links: scheme, host and port."""
+    file_address: FileAddress
     progress: Progress
 
 
