@@ -18,7 +18,9 @@ from procession.core.errors import Invalid, Refused
 from procession.core.states import ItemState, State
 from procession.faces.execution.words import CATEGORIES, QUEUE_STATUS, STATES, STATUS, category_of
 from procession.faces.problem import STATUSES, problem_of, status_of
+from procession.faces.steps.refusals import FieldsInvalid
 from procession.faces.strict import BodyInvalid, FieldError
+from procession.links import LinkGone
 from procession.webhooks.assets import AssetRefused
 from procession.webhooks.guard import UrlRefused
 
@@ -49,6 +51,10 @@ def made(kind: type[Exception]) -> Exception:
         return kind("/field", "a rule")
     if kind is BodyInvalid:
         return BodyInvalid([FieldError("/field", "a rule")])
+    if kind is FieldsInvalid:
+        return FieldsInvalid([("field", "a rule")])
+    if kind is LinkGone:
+        return LinkGone("expired")
     if kind is CapabilityBlocked:
         return CapabilityBlocked(code="some_code", name="x", mode="manual")
     if kind is CapabilityUnknown:
