@@ -222,19 +222,19 @@ async def _estimate(connection: Connection, words: dict[str, Any]) -> int:
     return round(await _count(connection, numbers, words) * share)
 
 
-async def sampled(connection: Connection) -> tuple[list[int], float]:
+async def sampled(connection: Connection, at_each: int = SAMPLE_ROWS) -> tuple[list[int], float]:
     """Numbers at SAMPLES places, spread evenly over all there are; each stands for so many."""
     first, last = await number_range(connection)
     width = (last - first) // SAMPLES + 1
     bounds = [first + place * width for place in range(1, SAMPLES + 1)]
-    wants = [(bound, SAMPLE_ROWS) for bound in bounds]
+    wants = [(bound, at_each) for bound in bounds]
     taken: dict[int, list[int]] = {}
     for place, number in await connection.fetch_each("newest_of_all", wants):
         if number >= bounds[place - 1] - width:
             taken.setdefault(place, []).append(number)
     # What the samples cover, where pruning left gaps too.
     covered = sum(
-        bounds[place - 1] - min(numbers) if len(numbers) == SAMPLE_ROWS else width
+        bounds[place - 1] - min(numbers) if len(numbers) == at_each else width
         for place, numbers in taken.items()
     ) + width * (SAMPLES - len(taken))
     numbers = [number for some in taken.values() for number in some]

@@ -39,6 +39,8 @@ DENSE = 3
 PIECE_MAX = 4_000
 SKIP_MIN = 1_000
 """So many are left out by reading them; more are counted."""
+SCANNED_AT_ONCE = 50_000
+SAMPLE_ROWS = 32
 SKIPS_MAX = 16
 SHY = 0.98
 """A guess that is a little short costs less than one that is too far."""
@@ -110,6 +112,7 @@ class _Look:
         self._tracked_type = tracked_type
         self._pause = pause
         self._types: list[str] = []
+        self._sample: tuple[list[int], float] | None = None
         self._is_mixed = False
 
     async def page(self, offset: int, limit: int) -> _Found:
@@ -120,7 +123,7 @@ class _Look:
         few = await self._few(kinds)
         if few is None:
             return await self._walk(kinds, offset, limit)
-        numbers = sorted(await self._sifted(few), reverse=not wanted.oldest_first)
+        numbers = sorted(few, reverse=not wanted.oldest_first)
         return _Found(numbers[offset : offset + limit], Count(len(numbers), True))
 
     async def _kinds(self) -> list[Stream]:
@@ -158,7 +161,7 @@ class _Look:
         return _Found(numbers, count)
 
     async def _few(self, kinds: list[Stream]) -> list[int] | None:
-        """All that one part of the filter means, if any part means few."""
+        """All that one part of the filter means and the others mean too, if any means few."""
         wanted, tenant_id = self._wanted, self._tenant_id
         parts: list[list[Stream]] = [] if self._is_mixed else [kinds]
         parts += [[("newest_marked", tenant_id, *pair)] for pair in wanted.metadata]
@@ -169,44 +172,71 @@ class _Look:
                 continue
             read = await newest_numbers(self._connection, part, LATEST, FEW_MAX + 1)
             if len(read.numbers) <= FEW_MAX:
-                return read.numbers
-        indexed = _TRIGRAM.search(wanted.search) and not self._is_mixed
-        if indexed and not await self._is_dense():
-            return await self._named(kinds)
+                return await self._sifted(read.numbers, of_kinds=part is kinds)
+        if wanted.search and not self._is_mixed and not await self._is_dense():
+            named = await self._named(kinds)
+            return None if named is None else await self._sifted(named)
         return None
 
     async def _is_dense(self) -> bool:
         """Whether the text is in so many names that an index is the longer way to them."""
-        numbers, share = await sampled(self._connection)
+        numbers, share = await self._sampled()
         return len(await self._sift_names(numbers)) * share > DENSE * FEW_MAX
 
     async def _named(self, kinds: list[Stream]) -> list[int] | None:
         """Numbers of names with the text, and of types with it, if there are few."""
-        text = self._wanted.search
         others = [kind for kind in kinds if _type_of(kind) != self._tracked_type]
         if await count_kinds(self._connection, others) > FEW_MAX:
             return None
-        found = await self._connection.fetch(
-            "numbers_named",
-            tenant_id=self._tenant_id,
-            loosely=f"%{text.replace(BACKSLASH, ANY)}%",
-            search=like(text),
-            limit=FEW_MAX + 1,
-        )
+        found = await (self._read_index if _TRIGRAM.search(self._wanted.search) else self._scan)()
         if len(found) > FEW_MAX:
             return None
-        more = await newest_numbers(self._connection, others, LATEST, FEW_MAX)
-        return [row[0] for row in found] + more.numbers
+        return found + (await newest_numbers(self._connection, others, LATEST, FEW_MAX)).numbers
+
+    async def _read_index(self) -> list[int]:
+        """At least as many as make more than few, if there are."""
+        text = self._wanted.search
+        return _firsts(
+            await self._connection.fetch(
+                "numbers_named",
+                tenant_id=self._tenant_id,
+                loosely=f"%{text.replace(BACKSLASH, ANY)}%",
+                search=like(text),
+                limit=FEW_MAX + 1,
+            )
+        )
+
+    async def _scan(self) -> list[int]:
+        """As `_read_index`, for what is too short for it: by reading every name, in pieces."""
+        first, last = await number_range(self._connection)
+        found: list[int] = []
+        for above in range(first - 1, last, SCANNED_AT_ONCE):
+            found += _firsts(
+                await self._connection.fetch(
+                    "numbers_scanned",
+                    tenant_id=self._tenant_id,
+                    search=like(self._wanted.search),
+                    above=above,
+                    upto=above + SCANNED_AT_ONCE,
+                )
+            )
+            if len(found) > FEW_MAX:
+                break
+            await self._pause()
+        return found
 
     async def _walk(self, kinds: list[Stream], offset: int, limit: int) -> _Found:
         """Every part means many: one after the other, until the page is full."""
-        streams = self._turned(self._driver() or kinds)
+        driver = self._driver()
+        of_kinds = not driver and not self._is_mixed
+        streams = self._turned(driver or kinds)
         found: list[int] = []
         below, piece = LATEST, 4 * (limit + 1)
         while len(found) < offset + limit:
             read = await newest_numbers(self._connection, streams, below, piece)
             numbers = [self._number(one) for one in read.numbers]
-            found += sorted(await self._sifted(numbers), reverse=not self._wanted.oldest_first)
+            matching = await self._sifted(numbers, of_kinds=of_kinds)
+            found += sorted(matching, reverse=not self._wanted.oldest_first)
             below, piece = read.down_to, min(2 * piece, PIECE_MAX)
             if not below:
                 return _Found(found[offset : offset + limit], Count(len(found), True))
@@ -243,8 +273,13 @@ class _Look:
             step = max(1, int(SHY * left * stride))
             pivot = edge + step if oldest else edge - step
             counted = await self._between(kinds, edge, pivot)
-            if counted <= left:
-                edge, left = pivot, left - counted
+            while counted > left:
+                # Too far: only what lies beyond the next guess is counted again.
+                step = int(SHY * step * left / counted)
+                nearer = edge + step if oldest else edge - step
+                counted -= await self._between(kinds, nearer, pivot)
+                pivot = nearer
+            edge, left = pivot, left - counted
             stride = step / counted if counted else 4 * stride
         return (MIRROR - edge if oldest else edge), left
 
@@ -257,11 +292,16 @@ class _Look:
         )
 
     async def _estimated(self) -> int:
-        numbers, share = await sampled(self._connection)
+        numbers, share = await self._sampled()
         return round(len(await self._sifted(numbers)) * share)
 
-    async def _sifted(self, numbers: list[int]) -> list[int]:
-        """Those that every part of the filter means."""
+    async def _sampled(self) -> tuple[list[int], float]:
+        if self._sample is None:
+            self._sample = await sampled(self._connection, SAMPLE_ROWS)
+        return self._sample
+
+    async def _sifted(self, numbers: list[int], *, of_kinds: bool = False) -> list[int]:
+        """Those that every part of the filter means; of its kinds they may be already."""
         wanted, tenant_id = self._wanted, self._tenant_id
         fetch = self._connection.fetch
         for key, value in wanted.metadata:
@@ -279,6 +319,8 @@ class _Look:
             numbers = _firsts(await fetch("sift_templates", process_numbers=numbers, **words))
         if wanted.search:
             numbers = await self._sift_names(numbers)
+        if of_kinds or not numbers:
+            return numbers
         return _firsts(
             await fetch(
                 "sift_processes",

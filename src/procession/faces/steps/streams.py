@@ -53,20 +53,6 @@ Check = Callable[[], Awaitable[object]]
 log = structlog.get_logger(__name__)
 
 
-class Connected(Struct, frozen=True):
-    """The first event of a stream."""
-
-    type: str
-    org_id: str
-
-
-class TaskChange(Struct, frozen=True):
-    """A task began or ended."""
-
-    type: str
-    task: ListedTask
-
-
 class Moved(Struct, frozen=True):
     """How a process stands."""
 
@@ -75,11 +61,13 @@ class Moved(Struct, frozen=True):
     current_step: str | UnsetType = UNSET
 
 
-class ProcessChange(Struct, frozen=True):
-    """A process moved on."""
+class Told(Struct, frozen=True, kw_only=True):
+    """One event: `connected`, or what happened to a task or to a process."""
 
     type: str
-    process: Moved
+    org_id: str | UnsetType = UNSET
+    task: ListedTask | UnsetType = UNSET
+    process: Moved | UnsetType = UNSET
 
 
 class Org:
@@ -96,8 +84,7 @@ class Org:
     def join(self, scopes: frozenset[str], check: Check) -> Mailbox:
         mailbox = Mailbox(self, WINDOW_S)
         self.mailboxes[mailbox] = (scopes, check)
-        connected = Connected("connected", org_id_of(self.tenant_id))
-        mailbox.put(frame_of(connected.type, encode(connected)))
+        mailbox.put(frame_of(Told(type="connected", org_id=org_id_of(self.tenant_id))))
         return mailbox
 
     def leave(self, mailbox: Mailbox) -> None:
@@ -115,8 +102,7 @@ class Org:
                 continue
             step = current_step(process, definition_of(process))
             moved = Moved(shown_id(process), STATUS[process.state], UNSET if step is None else step)
-            told = ProcessChange("process_update", moved)
-            self._put(PROCESSES_SCOPE, frame_of(told.type, encode(told)))
+            self._put(PROCESSES_SCOPE, frame_of(Told(type="process_update", process=moved)))
 
     def tell_task(self, task: TaskRead, shown: ListedTask) -> None:
         """That it began, and that it ended, each once and if it was since a stream was opened."""
@@ -131,7 +117,7 @@ class Org:
             self._told[key] = None
             if len(self._told) > KNOWN_MAX:
                 self._told.popitem(last=False)
-            self._put(TASKS_SCOPE, frame_of(name, encode(TaskChange(name, shown))))
+            self._put(TASKS_SCOPE, frame_of(Told(type=name, task=shown)))
 
     def _is_news(self, process: Process) -> bool:
         known = self._versions.pop(process.process_id, None)
@@ -297,8 +283,8 @@ class OrgStreams:
             self._checking = None
 
 
-def frame_of(name: str, data: bytes) -> Frame:
-    return Frame(0, b"event: %b\ndata: %b\n\n" % (name.encode(), data))
+def frame_of(told: Told) -> Frame:
+    return Frame(0, b"event: %b\ndata: %b\n\n" % (told.type.encode(), encode(told)))
 
 
 class StreamRoutes:
@@ -323,7 +309,7 @@ class StreamRoutes:
                 handler=self.open,
                 summary="What happens to an organization's tasks and processes, as it happens",
                 scope=f"{TASKS_SCOPE}|{PROCESSES_SCOPE}",
-                answer=TaskChange | ProcessChange,
+                answer=Told,
                 content_type=CONTENT_TYPE.decode(),
                 errors=tuple(sorted(ALWAYS)),
             )

@@ -41,6 +41,11 @@ SELECT rowid FROM tracked_text
 WHERE name LIKE :loosely AND tenant_id = :tenant_id AND name LIKE :search ESCAPE '\'
 LIMIT :limit;
 
+-- numbers_scanned: of a range, where a text is too short for the trigrams (whose index is kept out)
+SELECT number FROM tracked
+WHERE number > :above AND number <= :upto AND +tenant_id = :tenant_id
+  AND name || '' LIKE :search ESCAPE '\';
+
 -- sift_processes: which of these a filter means by what every process has
 SELECT number FROM process
 WHERE number IN {process_numbers} AND +tenant_id = :tenant_id AND process_type <> 'task'
