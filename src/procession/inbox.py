@@ -20,6 +20,8 @@ from procession.tasks import TaskRead
 
 COUNT_MAX = 10_000
 NARROW_MAX = 10_000
+SCANNED_MAX = 100_000
+"""A text too short for the trigrams is looked for in the newest so many."""
 TRIGRAM_CHARS = 3
 MARKS_MAX = 3
 TEMPLATES_MAX = 1_000
@@ -116,18 +118,14 @@ async def _titled(
     """The tasks with a title of this text, or the pattern to look for in every row."""
     if not search:
         return None, ""
+    values = {"tenant_id": tenant_id, "search": like(search), "limit": NARROW_MAX + 1}
     runs = "".join(" " if sign in _WILD else sign for sign in search).split(" ")
     if max(len(run) for run in runs) < TRIGRAM_CHARS:
-        return None, like(search)
-    # The index takes no escapes: any sign will do there, and the rows tell.
-    loosely = "".join("_" if sign in _WILD else sign for sign in search)
-    found = await connection.fetch(
-        "tasks_titled",
-        tenant_id=tenant_id,
-        loosely=f"%{loosely}%",
-        search=like(search),
-        limit=NARROW_MAX + 1,
-    )
+        found = await connection.fetch("tasks_scanned", **values, scanned=SCANNED_MAX)
+    else:
+        # The index takes no escapes: any sign will do there, and the rows tell.
+        loosely = "".join("_" if sign in _WILD else sign for sign in search)
+        found = await connection.fetch("tasks_titled", **values, loosely=f"%{loosely}%")
     if len(found) > NARROW_MAX:
         return None, like(search)
     return {row[0] for row in found}, ""

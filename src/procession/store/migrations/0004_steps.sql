@@ -106,8 +106,9 @@ CREATE UNIQUE INDEX one_task_per_item ON task (item_id) WHERE state = 'pending';
 CREATE INDEX task_newest ON task (tenant_id, number);
 CREATE INDEX task_state ON task (tenant_id, state, number);
 CREATE INDEX task_process ON task (process_id);
-CREATE INDEX task_person ON task (tenant_id, person_id, number) WHERE person_id IS NOT NULL;
-CREATE INDEX task_email ON task (tenant_id, assignee_email, number)
+CREATE INDEX task_person ON task (tenant_id, person_id, state, number)
+  WHERE person_id IS NOT NULL;
+CREATE INDEX task_email ON task (tenant_id, assignee_email, state, number)
   WHERE assignee_email IS NOT NULL;
 CREATE INDEX task_template ON task (tenant_id, template_id, number)
   WHERE template_id IS NOT NULL;
@@ -162,8 +163,8 @@ CREATE TRIGGER tracked_added AFTER INSERT ON tracked BEGIN
 CREATE TRIGGER tracked_gone AFTER DELETE ON tracked BEGIN
   INSERT INTO tracked_text (tracked_text, rowid, name) VALUES ('delete', old.number, old.name); END;
 -- only on sqlite
-CREATE VIRTUAL TABLE task_text USING fts5(title, content='task', content_rowid='number',
-  tokenize='trigram', detail='none');
+CREATE VIRTUAL TABLE task_text USING fts5(title, tenant_id UNINDEXED, content='task',
+  content_rowid='number', tokenize='trigram', detail='none');
 -- only on sqlite
 CREATE TRIGGER task_added AFTER INSERT ON task BEGIN
   INSERT INTO task_text (rowid, title) VALUES (new.number, new.title); END;
@@ -184,4 +185,4 @@ DO $$ BEGIN CREATE EXTENSION IF NOT EXISTS pg_trgm; CREATE INDEX tracked_name ON
 CREATE VIEW tracked_text AS SELECT number AS rowid, name, tenant_id FROM tracked;
 
 -- only on postgresql
-CREATE VIEW task_text AS SELECT number AS rowid, lower(title) AS title FROM task;
+CREATE VIEW task_text AS SELECT number AS rowid, lower(title) AS title, tenant_id FROM task;

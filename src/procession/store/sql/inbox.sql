@@ -38,9 +38,15 @@ WHERE tenant_id = :tenant_id
 LIMIT :limit) AS counted;
 
 -- tasks_titled: whose title holds a text, through the trigrams; in no order
-SELECT number FROM task
-WHERE number IN (SELECT rowid FROM task_text WHERE title LIKE lower(:loosely))
-  AND +tenant_id = :tenant_id AND lower(title) LIKE lower(:search) ESCAPE '\'
+SELECT rowid FROM task_text
+WHERE title LIKE lower(:loosely) AND tenant_id = :tenant_id
+  AND lower(title) LIKE lower(:search) ESCAPE '\'
+LIMIT :limit;
+
+-- tasks_scanned: whose title holds a text too short for the trigrams, of the newest so many
+SELECT number FROM (SELECT number, title FROM task WHERE tenant_id = :tenant_id
+  ORDER BY number DESC LIMIT :scanned) AS newest
+WHERE lower(title) LIKE lower(:search) ESCAPE '\'
 LIMIT :limit;
 
 -- tasks_marked: with this metadata; in no order
