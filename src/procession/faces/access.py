@@ -30,16 +30,12 @@ class Access:
 
     async def admit(self, request: Request, scope: str) -> Caller:
         """Raises Unauthenticated, RateLimited, Forbidden."""
-        caller = await self.known(request)
+        caller = await self._caller_of(bearer(request))
         if self._rates is not None:
             self._rates.take(caller.token_id)
         if scope not in caller.scopes and caller.scopes.isdisjoint(scope.split(EITHER)):
             raise Forbidden(f"the token lacks the scope {scope}")
         return caller
-
-    async def known(self, request: Request) -> Caller:
-        """Whose token the request carries, whatever it may do. Raises Unauthenticated."""
-        return await self._caller_of(bearer(request))
 
 
 def bearer(request: Request) -> str:

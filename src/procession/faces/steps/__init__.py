@@ -26,13 +26,14 @@ __all__ = ["OrgStreams", "pages_face", "steps_face"]
 def steps_face(engine: Engine, access: Access, streams: OrgStreams) -> Face:
     """The JSON part of the face."""
     endpoints: list[Endpoint] = []
+    members = Members(access, Sessions(engine))
     addresses = Addresses(engine)
     files = Files(engine, addresses)
     tasks = Tasks(engine, addresses, files)
     links = TaskLinkRoutes(engine, addresses, tasks, Mailing(engine))
     processes, shares = Processes(engine), ProcessLinks(engine, addresses)
     about = About(lambda: endpoints)
-    watching = StreamRoutes(streams, access.known)
+    watching = StreamRoutes(streams, members.admit)
     for part in (processes, shares, watching, tasks, links, files, about):
         endpoints += part.endpoints()
     return Face(
@@ -40,5 +41,5 @@ def steps_face(engine: Engine, access: Access, streams: OrgStreams) -> Face:
         prefix=f"{PREFIX}/",
         endpoints=endpoints,
         refuse=refusal_of,
-        admit=Members(access, Sessions(engine)).admit,
+        admit=members.admit,
     )

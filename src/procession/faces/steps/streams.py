@@ -16,10 +16,11 @@ import structlog
 from msgspec import UNSET, Struct, UnsetType
 from msgspec.json import encode
 
-from procession.core.errors import Overloaded, Refused
+from procession.core.errors import Forbidden, Overloaded, Refused, Unauthenticated
 from procession.core.process import Process
 from procession.engine import Engine
-from procession.faces.endpoint import Answer, Endpoint, Request
+from procession.faces.access import EITHER
+from procession.faces.endpoint import Admit, Answer, Endpoint, Request
 from procession.faces.steps.declared import ALWAYS
 from procession.faces.steps.task_answers import ListedTask
 from procession.faces.steps.task_views import listed, shown_processes
@@ -46,6 +47,7 @@ LATELY_MS = 60_000
 STREAMS_MAX = 5_000
 TASKS_SCOPE = "tasks:read"
 PROCESSES_SCOPE = "processes:read"
+SCOPE = f"{TASKS_SCOPE}{EITHER}{PROCESSES_SCOPE}"
 EVENTS = {"completed": "task_completed", "cancelled": "task_cancelled", "failed": "task_failed"}
 
 Check = Callable[[], Awaitable[object]]
@@ -161,7 +163,8 @@ class OrgStreams:
     def open(self, tenant_id: int, scopes: frozenset[str], check: Check) -> Answer:
         """An answer that streams an organization to who has these scopes.
 
-        `check` raises a Refused once its caller may read no more. Raises Overloaded.
+        `check` raises Unauthenticated or Forbidden once its caller may read no more. Raises
+        Overloaded.
         """
         if self._closing or self.count >= STREAMS_MAX:
             raise Overloaded("the server is stopping" if self._closing else "")
@@ -275,10 +278,12 @@ class OrgStreams:
                 for mailbox, (_, check) in tuple(org.mailboxes.items()):
                     try:
                         await check()
-                    except Overloaded:
-                        continue
-                    except Refused:
+                    except (Unauthenticated, Forbidden):
                         mailbox.close()
+                    except Refused:
+                        continue
+        except Exception:
+            log.error("streams were not checked", trace=traceback.format_exc())
         finally:
             self._checking = None
 
@@ -290,15 +295,13 @@ def frame_of(told: Told) -> Frame:
 class StreamRoutes:
     """Opens streams of organizations."""
 
-    def __init__(
-        self, streams: OrgStreams, allowed: Callable[[Request], Awaitable[object]]
-    ) -> None:
+    def __init__(self, streams: OrgStreams, admit: Admit) -> None:
         self._streams = streams
-        self._allowed = allowed
+        self._admit = admit
 
     async def open(self, request: Request) -> Answer:
         return self._streams.open(
-            request.caller.tenant_id, request.caller.scopes, lambda: self._allowed(request)
+            request.caller.tenant_id, request.caller.scopes, lambda: self._admit(request, SCOPE)
         )
 
     def endpoints(self) -> list[Endpoint]:
@@ -308,7 +311,7 @@ class StreamRoutes:
                 path="/api/tasks/stream",
                 handler=self.open,
                 summary="What happens to an organization's tasks and processes, as it happens",
-                scope=f"{TASKS_SCOPE}|{PROCESSES_SCOPE}",
+                scope=SCOPE,
                 answer=Told,
                 content_type=CONTENT_TYPE.decode(),
                 errors=tuple(sorted(ALWAYS)),
