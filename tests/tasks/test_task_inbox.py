@@ -89,21 +89,29 @@ def hasty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
         api.close()
 
 
-@pytest.mark.parametrize(("word", "status"), [("retry", "queued"), ("fail", "failed_terminal")])
-def test_an_interrupted_run_is_asked_about(hasty: Api, word: str, status: str) -> None:
-    worker = Worker(hasty, f"phone-{word}", agent_id=f"agent-{word}").register()
-    account = hasty.post("/accounts", {"account_id": f"a-{word}", "phone_id": f"phone-{word}"})
-    assert account.status == 201
+def interrupted(api: Api, word: str) -> str:
+    """The id of a process whose run is lost soon."""
+    worker = Worker(api, f"phone-{word}", agent_id=f"agent-{word}").register()
+    account = {"account_id": f"a-{word}", "phone_id": f"phone-{word}"}
+    assert api.post("/accounts", account).status == 201
     with patch.object(Echo, "on_interrupted", "ask_human"):
-        reply = hasty.post("/capability-requests/enqueue", direct(f"phone-{word}", f"a-{word}"))
-    process_id = reply.json["process_id"]
+        reply = api.post(
+            "/capability-requests/enqueue", direct(account["phone_id"], account["account_id"])
+        )
     worker.start(worker.claim())
-    path = f"/api/v1/tasks?status=pending&process_id={process_id}"
-    until(lambda: hasty.get(path).json["total"] == 1)
-    task = task_about(hasty, process_id)
-    assert task["kind"] == "interruption"
-    complete = f"/api/v1/tasks/{task['task_id']}/complete"
-    assert faults(hasty.post(complete, {"data": {"decision": "approve"}})) == ["data.decision"]
-    done = hasty.post(complete, {"data": {"decision": word}})
-    assert (done.json["status"], done.json["data"]) == ("completed", {"decision": word})
-    assert hasty.get(f"/processes/{process_id}").json["status"] == status
+    return str(reply.json["process_id"])
+
+
+def test_an_interrupted_run_is_asked_about(hasty: Api) -> None:
+    statuses = {"retry": "queued", "fail": "failed_terminal"}
+    process_ids = {word: interrupted(hasty, word) for word in statuses}
+    until(lambda: hasty.get("/api/v1/tasks?status=pending").json["total"] == len(statuses))
+    for word, process_id in process_ids.items():
+        task = task_about(hasty, process_id)
+        assert task["kind"] == "interruption"
+        complete = f"/api/v1/tasks/{task['task_id']}/complete"
+        refused = hasty.post(complete, {"data": {"decision": "approve"}})
+        assert faults(refused) == ["data.decision"]
+        done = hasty.post(complete, {"data": {"decision": word}})
+        assert (done.json["status"], done.json["data"]) == ("completed", {"decision": word})
+        assert hasty.get(f"/processes/{process_id}").json["status"] == statuses[word]

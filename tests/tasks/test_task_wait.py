@@ -140,6 +140,28 @@ def test_a_client_that_leaves_is_waited_for_no_longer(api: Api, server: Living) 
     assert seen(api, task_id)["status"] == "pending"
 
 
+def test_of_many_who_answer_at_once_one_is_taken(api: Api, server: Living) -> None:
+    task_id = task_id_of(api)
+    path = f"/api/v1/tasks/{task_id}/complete"
+    apis = [Api(server.port, OURS) for _ in range(8)]
+    ready = threading.Barrier(len(apis))
+    replies: list[Reply] = []
+
+    def answer(one: Api, name: str) -> None:
+        ready.wait(10)
+        replies.append(one.post(path, {"data": {"name": name}}))
+        one.close()
+
+    threads = [threading.Thread(target=answer, args=(one, f"n{n}")) for n, one in enumerate(apis)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert sorted(reply.status for reply in replies) == [200, *[409] * 7]
+    (taken,) = [reply.json["data"] for reply in replies if reply.status == 200]
+    assert seen(api, task_id)["data"] == taken
+
+
 @pytest.mark.parametrize("answered", [True, False])
 def test_a_stop_ends_waits_and_loses_nothing(tmp_path: Path, answered: bool) -> None:
     with living(tmp_path) as server:
