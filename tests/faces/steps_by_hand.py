@@ -5,9 +5,15 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from living_server import Api, Reply
+from living_server import Api, Living, Reply
+from requests_by_hand import fresh
+
+from procession import tokens
+from procession.engine import Engine
+from procession.store.turn import Turn
 
 ROOT = "/api/v1/processes"
+FORM = {"title": "Sign", "steps": [{"id": "s", "title": "S", "blocks": []}]}
 STEPS = [
     {"key": "plan", "label": "Plan"},
     {"key": "sign", "label": "Sign", "human": True},
@@ -57,3 +63,23 @@ def faults(reply: Reply) -> dict[str, str]:
 def sent(api: Api, method: str, path: str, body: Any) -> Reply:
     raw = None if body is None else json.dumps(body).encode()
     return api.send(method, path, raw, X_Request_Id="same")
+
+
+def with_scopes(server: Living, api: Api, *scopes: str) -> Api:
+    token = fresh("scoped") + "e" * 40
+
+    async def make(engine: Engine) -> None:
+        async def run(turn: Turn) -> None:
+            await tokens.create_token(
+                turn, token=token, token_id=token, tenant="ours", name="t", scopes=list(scopes)
+            )
+
+        await engine.ledger.errand(run)
+
+    server.call(make)
+    return api.as_(token)
+
+
+def org_of(api: Api) -> str:
+    namespace: str = read(api, create(api))["namespace"]
+    return namespace.removesuffix(".lab")

@@ -11,9 +11,8 @@ from typing import Any, NamedTuple
 import pytest
 from jobs_by_hand import JobWorker
 from living_server import READER, THEIRS, Api, Living, living, until
-from steps_by_hand import create, update
+from steps_by_hand import FORM, create, update, with_scopes
 from test_process_stream import Reading
-from test_steps_processes import FORM, with_scopes
 
 from procession.faces.steps import streams
 
