@@ -185,15 +185,23 @@ class Writer:
     async def insert_alone(self, writes: Sequence[Write], topics: Iterable[Topic]) -> set[str]:
         """One statement, so nothing happens in its middle; nobody looks for a lost answer."""
         await self.begin()
-        await self._statement()
+        try:
+            await self._statement()
+            inserted = await self._inserted(writes)
+            await self.announce(topics)
+            await self.commit(alone=True)
+        except BaseException:
+            await self.rollback()
+            raise
+        return inserted
+
+    async def _inserted(self, writes: Sequence[Write]) -> set[str]:
         sqlite, (first, new), *others = self._database.sqlite, *writes
         inserted = {row[0] for row in new if await sqlite.execute_many(first, [row])}
         for name, rows in others:
             place = sqlite._statements[name].parameters.index("process_id")
             kept = [row for row in rows if row[place] in inserted]
             await sqlite.execute_many(name, kept)
-        await self.announce(topics)
-        await self.commit(alone=True)
         return inserted
 
     async def reached(self, wait_s: float) -> None:
