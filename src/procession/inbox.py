@@ -19,8 +19,8 @@ from procession.store.lists import like
 from procession.tasks import TaskRead
 
 COUNT_MAX = 10_000
-NARROW_MAX = 10_000
-SCANNED_MAX = 100_000
+NARROW_MAX = COUNT_MAX
+SCANNED_MAX = 50_000
 """A text too short for the trigrams is looked for in the newest so many."""
 TRIGRAM_CHARS = 3
 MARKS_MAX = 3
@@ -69,9 +69,20 @@ async def page_of(
     words = await _words(connection, tenant_id, sought)
     if words is None:
         return TaskPage([], 0)
-    counted = await connection.fetch("count_tasks", **words, limit=COUNT_MAX + 1)
+    total = COUNT_MAX + 1
+    if not _is_all_common(sought, words):
+        total = (await connection.fetch("count_tasks", **words, limit=total))[0][0]
     found = await connection.fetch("list_tasks", **words, limit=limit, offset=offset)
-    return TaskPage([TaskRead(*row) for row in found], counted[0][0])
+    return TaskPage([TaskRead(*row) for row in found], total)
+
+
+def _is_all_common(sought: Sought, words: Mapping[str, Any]) -> bool:
+    """Whether one word that over NARROW_MAX tasks have is all that is sought."""
+    text = Sought(search=sought.search, oldest_first=sought.oldest_first)
+    if sought == text:
+        return bool(words["search"])
+    mark = Sought(marks=sought.marks, oldest_first=sought.oldest_first)
+    return sought == mark and len(sought.marks) == 1 and bool(words["first_key"])
 
 
 async def templates(engine: Engine, caller: Caller) -> list[str]:

@@ -117,7 +117,10 @@ def test_a_page_is_what_a_plain_reading_finds(database: Database, narrow_max: in
                 expected = [row["task_id"] for row, *more in rows if matches(sought, row, *more)]
                 if not sought.oldest_first:
                     expected.reverse()
-                assert page.total == len(expected), sought
+                if page.total > inbox.COUNT_MAX:
+                    assert len(expected) > narrow_max, sought
+                else:
+                    assert page.total == len(expected), sought
                 assert ids(page.tasks) == expected[offset : offset + limit], sought
                 found += len(page.tasks)
             assert found > 200, "most of what was sought was there"
