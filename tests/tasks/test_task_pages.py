@@ -19,6 +19,7 @@ from requests_by_hand import fresh
 
 from procession.codes import SENT_AN_HOUR_MAX, TRIES_MAX, WRONG_MAX
 from procession.engine import Engine
+from procession.faces.steps.allowance import TIMES_MAX
 from procession.forms.definition import NONCE_FIELD
 from procession.store.turn import Turn
 
@@ -123,6 +124,18 @@ def test_a_file_that_is_too_large_is_refused(api: Api, nobody: Api) -> None:
     refused = reader.send_files({"papers": ("a.txt", b"x" * 2_001)}, name="Ada")
     assert refused.status == 413 and "2000 bytes at most" in shown_faults(refused)
     assert seen(api, task["task_id"])["status"] == "pending"
+
+
+def test_nobody_fills_the_disk_through_a_link(api: Api, nobody: Api) -> None:
+    reader, other = (reader_of(nobody, created(api, **form(FILES))) for _ in range(2))
+    file = {"papers": ("a.txt", b"x" * 2_000)}
+    reader.look()
+    allowed = TIMES_MAX * 2
+    statuses = [reader.send_files(file, name="").status for _ in range(allowed + 1)]
+    assert statuses == [400] * allowed + [413]
+    other.look()
+    assert heading(other.send_files(file, name="Ada")) == "Thank you"
+    assert heading(reader.send(name="Ada")) == "Thank you", "without files it goes on"
 
 
 def test_ended_links_say_what_to_do(api: Api, nobody: Api, server: Living) -> None:

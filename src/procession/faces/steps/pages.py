@@ -11,13 +11,16 @@ from procession.core.errors import NotFound, WrongState
 from procession.engine import Engine
 from procession.faces.endpoint import Answer, Endpoint, Face, Request
 from procession.faces.steps.addresses import Addresses, signed_path
+from procession.faces.steps.allowance import TIMES_MAX, Allowance, bytes_of
 from procession.faces.steps.door import PREFIX, TOO_LATE, Door
 from procession.faces.steps.files import Files
 from procession.faces.steps.page_answers import message, page, refusal_page
 from procession.faces.steps.posted import reading, store_files
 from procession.faces.steps.process_page import process_page
 from procession.faces.steps.words import org_id_of
+from procession.files.multipart import Form
 from procession.forms.answers import answers_from_form
+from procession.forms.blocks import Definition
 from procession.forms.errors import AnswersInvalid
 from procession.forms.page import render_form
 from procession.forms.views import FormView
@@ -44,6 +47,7 @@ class Pages:
         self._files = files
         self._addresses = addresses
         self._door = Door(engine, addresses)
+        self._allowance = Allowance()
 
     async def get(self, request: Request) -> Answer:
         link = await self._door.link(request)
@@ -109,6 +113,7 @@ class Pages:
                 if not await self._door.is_ours(link, fields, holder):
                     shown = answers_from_form(form, fields)
                     return await self._form(request, opened, shown, [("", TOO_LATE)])
+                self._allow(link, form, parts)
                 stored = await store_files(parts, form, files)
         data = answers_from_form(form, fields, stored)
         # It may have been revoked while a large file came in.
@@ -122,6 +127,13 @@ class Pages:
         except WrongState:
             return _ended(await self._task(link)) or message("used", task.title)
         return message("done", task.title)
+
+    def _allow(self, link: LinkRead, form: Definition, parts: Form | None) -> None:
+        """Raises FormTooLarge."""
+        size = sum(file.size for file in parts.files) if parts else 0
+        if size:
+            most = TIMES_MAX * bytes_of(form)
+            self._allowance.take(link.link_id, size, most, self._engine.now_ms())
 
     def endpoints(self) -> list[Endpoint]:
         kind = "text/html"

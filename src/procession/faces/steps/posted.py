@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl
 
 from procession.answering import OwnFiles
 from procession.faces.endpoint import BodyTooLarge, Request
+from procession.faces.steps.allowance import bytes_of
 from procession.faces.steps.bodies import chunks_of
 from procession.files.multipart import Form, FormInvalid, FormLimits, reading_form
 from procession.forms.blocks import Definition, FileField
@@ -58,12 +59,10 @@ async def reading(
 
 
 def _limits(definition: Definition, file_bytes_max: int) -> FormLimits:
-    wanted = [field for field in definition.fields if isinstance(field, FileField)]
-    largest = max((field.max_file_size for field in wanted), default=0)
-    total = sum(field.max_file_size * field.max_files for field in wanted)
+    sizes = [field.max_file_size for field in definition.fields if isinstance(field, FileField)]
     return FormLimits(
-        file_bytes_max=min(largest, file_bytes_max) or 1,
-        body_bytes_max=min(total + FIELDS_BYTES_MAX, FORM_BYTES_MAX),
+        file_bytes_max=min(max(sizes, default=1), file_bytes_max),
+        body_bytes_max=min(bytes_of(definition) + FIELDS_BYTES_MAX, FORM_BYTES_MAX),
         parts_max=FIELDS_MAX,
     )
 
