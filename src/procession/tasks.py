@@ -10,7 +10,7 @@ from msgspec.json import decode, encode
 
 from procession import links, operations, starting, tracking
 from procession.caller import Caller
-from procession.core import lifecycle, stopping
+from procession.core import lifecycle, reported, stopping
 from procession.core.errors import NotFound, RequestReused, WrongState
 from procession.core.process import (
     EMPTY,
@@ -108,7 +108,7 @@ async def ask(engine: Engine, caller: Caller, new: NewTask) -> TaskRead:
         request=Request(
             face=tracking.FACE,
             inputs=Raw(encode(new.asked)),
-            requested_by=Raw(encode({"token_id": caller.token_id})),
+            requested_by=caller.asking_through(SYSTEM),
             expires_ms=new.expires_ms,
             sinks=new.sinks,
         ),
@@ -131,7 +131,19 @@ async def ask(engine: Engine, caller: Caller, new: NewTask) -> TaskRead:
     )
     if submitted.duplicate:
         raise RequestReused("a task has this task_id already")
+    await _tell_its_process(engine, process.request_id, new)
     return await find_task(engine, caller, process.request_id)
+
+
+async def _tell_its_process(engine: Engine, task_id: str, new: NewTask) -> None:
+    """The process it belongs to has a new version, so that nobody keeps a record without it."""
+    about, step = new.about_process_id, new.about_step or ""
+
+    def decide(process: Process, items: Sequence[Item], now_ms: int) -> Change:
+        return reported.belongs(process, step=step, task_id=task_id, now_ms=now_ms)
+
+    if about is not None:
+        await engine.ledger.change(about, decide)
 
 
 async def _also(turn: Turn, process: Process, item: Item, new: NewTask) -> None:

@@ -79,7 +79,7 @@ async def track(
         request=Request(
             face=FACE,
             inputs=Raw(encode(definition)),
-            requested_by=Raw(encode({"token_id": caller.token_id})),
+            requested_by=caller.asking_through(SYSTEM),
             silent_ms_max=SILENT_MS_MAX,
             excused=tuple(step.key for step in definition.steps if step.continue_on_failure),
         ),

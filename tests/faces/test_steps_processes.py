@@ -373,3 +373,12 @@ def test_links_are_made_listed_and_revoked(api: Api) -> None:
     for wrong in (f"{ROOT}/{other}/links?link_id={link['link_id']}", f"{path}?link_id=x", path):
         reply = api.send("DELETE", wrong)
         assert (reply.status, reply.json) == (404, {"error": "Link not found"})
+
+
+def test_a_task_that_belongs_to_a_process_gives_it_a_new_version(api: Api) -> None:
+    process_id = create(api)
+    seen = api.get(f"{ROOT}/{process_id}").headers["etag"]
+    task = api.post("/api/v1/tasks", FORM | {"process_id": process_id}).json
+    fresh = api.get(f"{ROOT}/{process_id}", If_None_Match=seen)
+    assert fresh.status == 200
+    assert fresh.json["task_ids"] == [task["task_id"]]

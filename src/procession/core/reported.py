@@ -162,6 +162,12 @@ def give_up(process: Process, items: Sequence[Item], *, error: str, now_ms: int)
     return settle(process, process.standing, moves, news, now_ms, verdict=Verdict(error=why))
 
 
+def belongs(process: Process, *, step: str, task_id: str, now_ms: int) -> Change:
+    """Somebody is asked for a step: it changes nothing but what the process's record shows."""
+    news = ("task_asked", {"step": step, "task_id": task_id})
+    return settle(process, process.standing, (), news, now_ms)
+
+
 def retry(process: Process, items: Sequence[Item], now_ms: int) -> Change:
     """What did not complete is open again. Raises WrongState if the process has not failed."""
     if process.state not in RETRIABLE:

@@ -6,7 +6,6 @@ import secrets
 from collections.abc import Sequence
 from hashlib import blake2b
 
-from msgspec import Raw
 from msgspec.json import encode
 
 from procession import operations, starting
@@ -102,7 +101,9 @@ class Processes:
                 system=SYSTEM,
                 request_id=message.request_id or secrets.token_hex(16),
                 inputs=message.input,
-                requested_by=Raw(encode({"user_id": person_id_of(request.caller)})),
+                requested_by=request.caller.asking_through(
+                    SYSTEM, user_id=person_id_of(request.caller)
+                ),
                 fingerprint=fingerprint,
             ),
         )

@@ -20,10 +20,14 @@ from procession.faces.workspace.words import ERROR_SHOWN, STATUS
 _encode = Encoder().encode
 
 
+class _About(Struct):
+    user_id: int | None = None
+
+
 class _Asker(Struct):
     """Who started a job, as its request keeps it; other faces keep something else."""
 
-    user_id: int | None = None
+    metadata: _About = msgspec.field(default_factory=_About)
 
 
 _asker = msgspec.json.Decoder(_Asker).decode
@@ -92,6 +96,6 @@ def _result(state: State, result: Raw) -> Raw | None:
 
 def _user_id(process: Process) -> int | None:
     try:
-        return _asker(process.request.requested_by).user_id
+        return _asker(process.request.requested_by).metadata.user_id
     except msgspec.DecodeError:
         return None
