@@ -7,7 +7,6 @@ import structlog
 from procession.core.errors import Refused
 from procession.engine import Engine
 from procession.sinks.carrier import make_mailer
-from procession.sinks.smtp import Mail
 
 _REFUSED = 400
 """A mail server's reply code from here on means that it did not take the mail."""
@@ -43,6 +42,8 @@ class Mailing:
         """Raises MailOff, MailAway."""
         if self._mailer is None:
             raise MailOff
+        from procession.sinks.smtp import Mail
+
         mail = Mail(to=(to,), subject=subject, text=text)
         answer = await self._mailer.send(mail, self._engine.now_ms())
         if answer.status is None or answer.status >= _REFUSED:

@@ -120,4 +120,4 @@ def walks(line: str) -> bool:
     by_text = "_text VIRTUAL TABLE INDEX 0:" in line and not line.endswith("INDEX 0:")
     if not line.startswith("SCAN ") or "one_run_per_phone" in line or by_text:
         return False
-    return table not in ("json_each", "ahead", "waiting", "counted", "CONSTANT", *RECURSIVE)
+    return table not in ("json_each", "ahead", "waiting", "counted", "newest", "CONSTANT", *RECURSIVE)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from procession.files.disk import DiskFiles
-from procession.files.s3 import S3Files, parse_bucket
 from procession.files.store import FilesOff, FileStore
 from procession.opening import SQLITE
 from procession.settings import SettingInvalid, Settings
@@ -18,6 +17,8 @@ def open_files(settings: Settings) -> FileStore:
     """
     url = settings.files_url
     if url.startswith("s3://"):
+        from procession.files.s3 import S3Files, parse_bucket
+
         try:
             bucket = parse_bucket(url, settings.files_key_id, settings.files_key_secret)
         except ValueError as error:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from msgspec import Struct
 
 from procession.forms import showing
 from procession.forms.blocks import AnyBlock, AnyField, FileField, Input
 from procession.forms.definition import NONCE_FIELD
-from procession.forms.markdown import to_html
 from procession.forms.views import CodeView, FormView, MessageKind, MessageView, ProcessView
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 STATUS_WORDS = {
     "pending": "Not started",
@@ -199,12 +201,20 @@ def _faults(view: FormView, ids: Mapping[str, str]) -> list[Fault]:
 def _rendered(
     template: str, view: object, filters: Mapping[str, Any] | None = None, **parts: Any
 ) -> str:
-    return _PAGES.get_template(template).render(
-        view=view, nonce_field=NONCE_FIELD, **(filters or {}), **parts
+    return (
+        _pages()
+        .get_template(template)
+        .render(view=view, nonce_field=NONCE_FIELD, **(filters or {}), **parts)
     )
 
 
+@cache
 def _pages() -> Environment:
+    """Made with the first page: few servers show any in their first second."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    from procession.forms.markdown import to_html
+
     pages = Environment(
         loader=PackageLoader("procession.forms", "templates"),
         autoescape=True,
@@ -225,6 +235,3 @@ def _pages() -> Environment:
         site=showing.site,
     )
     return pages
-
-
-_PAGES = _pages()

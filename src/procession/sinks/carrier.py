@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import structlog
 
 from procession.settings import SettingInvalid, Settings
 from procession.sinks.body import TaskEnded, body_of, webhook_headers
 from procession.sinks.definitions import EmailSink, NatsSink, Sink, WebhookSink
-from procession.sinks.mails import ended_mail
-from procession.sinks.nats import NatsPublisher
-from procession.sinks.smtp import Mailer, parse_mail_server, parse_sender
 from procession.webhooks.carrier import HttpPost
 from procession.webhooks.delivery import Answer, Delivery, Schedule, parse_schedule
 from procession.webhooks.guard import read_url
+
+if TYPE_CHECKING:
+    from procession.sinks.nats import NatsPublisher
+    from procession.sinks.smtp import Mailer
 
 WEBHOOK_SCHEDULE = parse_schedule("0s 5s 30s")
 PATIENT_SCHEDULE = parse_schedule("0s 5s 30s 5m 30m 2h")
@@ -104,13 +106,20 @@ class SinkCarrier:
         ended, pdf = delivery.ended, None
         if ended.event == "completed":
             pdf = await _pdf_of(ended)
+        from procession.sinks.mails import ended_mail
+
         mail = ended_mail(ended, sink, f"{delivery.webhook_id}_{delivery.delivery_id}", pdf)
         return await self._mailer.send(mail, now_ms)
 
 
 def make_carrier(settings: Settings) -> SinkCarrier:
     """By the settings nats_url, smtp_url and mail_from. Raises SettingInvalid."""
-    nats = NatsPublisher(settings.nats_url) if settings.nats_url else None
+    nats = None
+    if settings.nats_url:
+        # Loaded only where it is used, as the mailer is: every start of a server would pay for it.
+        from procession.sinks.nats import NatsPublisher
+
+        nats = NatsPublisher(settings.nats_url)
     return SinkCarrier(nats, make_mailer(settings))
 
 
@@ -118,6 +127,8 @@ def make_mailer(settings: Settings) -> Mailer | None:
     """By the settings smtp_url and mail_from, None without both. Raises SettingInvalid."""
     if not settings.smtp_url and not settings.mail_from:
         return None
+    from procession.sinks.smtp import Mailer, parse_mail_server, parse_sender
+
     try:
         return Mailer(parse_mail_server(settings.smtp_url), parse_sender(settings.mail_from))
     except ValueError as error:
