@@ -34,6 +34,8 @@ WHOLE_TABLES_MAY = {
     "silence_phones",
     "silent_phones",
 }
+BOUNDED = ("json_each", "ahead", "waiting", "counted", "newest", "CONSTANT")
+"""Lists given, and subqueries with a limit."""
 RECURSIVE = ("host", "space", "kind", "template")
 """Our own walks from one to the next by an index."""
 
@@ -120,4 +122,4 @@ def walks(line: str) -> bool:
     by_text = "_text VIRTUAL TABLE INDEX 0:" in line and not line.endswith("INDEX 0:")
     if not line.startswith("SCAN ") or "one_run_per_phone" in line or by_text:
         return False
-    return table not in ("json_each", "ahead", "waiting", "counted", "newest", "CONSTANT", *RECURSIVE)
+    return table not in (*BOUNDED, *RECURSIVE)
