@@ -15,6 +15,10 @@ VERSION_MIN = 140_000
 CLOCKS_APART_S_MAX = 5.0
 CONNECTIONS_EACH = 10
 """Of one server process: its writer, its listener and its readers."""
+TRIGRAMS = (
+    "as its owner: CREATE EXTENSION pg_trgm; CREATE INDEX tracked_name ON tracked USING gin"
+    " (name gin_trgm_ops); CREATE INDEX task_title ON task USING gin (lower(title) gin_trgm_ops)"
+)
 RIGHTS = "SELECT has_schema_privilege(current_schema(), 'CREATE')"
 
 
@@ -34,7 +38,8 @@ async def _look(address: str, now_s: Callable[[], float]) -> list[Finding]:
         async with link.transaction(readonly=True):
             found = [await _version(link), *await _durability(link), await _room(link)]
             clock = await _clock(link, now_s)
-        return [*found, clock, *([] if direct else [_pooler()])]
+            search = await _search(link)
+        return [*found, clock, *search, *([] if direct else [_pooler()])]
     finally:
         await link.close()
 
@@ -74,6 +79,16 @@ async def _clock(link: Link, now_s: Callable[[], float]) -> Finding:
         told = f"{apart_s:.0f} s apart from this machine's; servers live by the database's"
         return note("database clock", told, "run NTP on both machines")
     return ok("database clock", "agrees with this machine's")
+
+
+async def _search(link: Link) -> list[Finding]:
+    """Whether a search by part of a name has an index, once there is something to search."""
+    if await link.fetchval("SELECT to_regclass('tracked')") is None:
+        return []
+    if await link.fetchval("SELECT to_regclass('tracked_name')") is not None:
+        return [ok("database search", "names are found by their trigrams")]
+    told = "no trigrams: a search by part of a name reads every name"
+    return [note("database search", told, TRIGRAMS)]
 
 
 def _pooler() -> Finding:
