@@ -16,8 +16,8 @@ from procession.core.process import Sink as CoreSink
 from procession.engine import Engine
 from procession.forms.blocks import Definition
 from procession.links import make_link_id
-from procession.sinks.carrier import address_of, origin_of
-from procession.sinks.definitions import EVENTS, Sink, WebhookSink, encode_sinks, is_address
+from procession.sinks.carrier import origin_of
+from procession.sinks.definitions import EVENTS, Sink, encode_sinks, fires, is_address
 from procession.tasks import Asked, NewTask, TaskRead, ask
 
 ME = "me"
@@ -179,8 +179,5 @@ async def _about(
 
 def _core_sink(sink: Sink) -> CoreSink:
     return CoreSink(
-        url=address_of(sink),
-        origin=origin_of(sink),
-        milestones=tuple(_MILESTONES[event] for event in sink.events or EVENTS),
-        secret=(sink.secret or "") if isinstance(sink, WebhookSink) else "",
+        origin_of(sink), tuple(_MILESTONES[event] for event in EVENTS if fires(sink, event))
     )

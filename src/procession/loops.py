@@ -117,6 +117,22 @@ class SilentPhones:
         return 0
 
 
+class OldSessions:
+    """Sessions of people go once they are long over."""
+
+    every_ms = 3_600_000
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def step(self, now_ms: int) -> int:
+        async def run(turn: Turn) -> None:
+            await turn.store.connection.execute("drop_sessions", before_ms=now_ms - DAY_MS)
+
+        await self._engine.ledger.errand(run)
+        return 0
+
+
 class Retention:
     """Finished processes older than the retention go, whole and in small batches."""
 

@@ -150,6 +150,7 @@ async def in_background(engine: Engine, sender: Sender) -> AsyncGenerator[None, 
         loops.ProcessDeadlines(engine),
         loops.SilentPhones(engine),
         loops.Retention(engine),
+        loops.OldSessions(engine),
         UploadsRetention(uploads_of(engine)),
     ]
     with suppress(FilesOff):

@@ -12,6 +12,7 @@ from people_by_hand import claims_of, forged, person, secret_of, sign_in, signed
 
 from procession import people
 from procession.engine import Engine
+from procession.loops import OldSessions
 from procession.store.turn import Turn
 
 UNAUTHENTICATED = b'{"message":"Unauthenticated."}'
@@ -157,6 +158,18 @@ def test_a_session_is_over_when_its_time_is(server: Living, api: Api) -> None:
         await engine.ledger.errand(run)
 
     server.call(age)
+    assert one.get("/api/me").status == 401
+
+
+def test_sessions_go_a_day_after_they_are_over(server: Living, api: Api) -> None:
+    one = signed_in(api, person(server))
+
+    def step_after(days: int) -> None:
+        server.call(lambda engine: OldSessions(engine).step(engine.now_ms() + days * DAY_S * 1000))
+
+    step_after(0)
+    assert one.get("/api/me").status == 200
+    step_after(400)
     assert one.get("/api/me").status == 401
 
 

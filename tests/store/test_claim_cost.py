@@ -28,7 +28,6 @@ WHOLE_TABLES_MAY = {
     "drop_sessions",  # people signed in, once a while
     "list_admins",
     "list_people",
-    "list_agents",
     "list_migrations",
     "list_tokens",
     "silence_phones",

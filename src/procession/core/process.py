@@ -47,13 +47,11 @@ class CancelOrder(Struct, frozen=True, array_like=True):
 
 
 class Sink(Struct, frozen=True, array_like=True, gc=False):
-    """Where milestones go besides the callback; `url` has the scheme http(s), nats or mailto."""
+    """Which milestones go elsewhere besides the callback; what exactly is its face's to know."""
 
-    url: str
     origin: str
     """What stands for its host: deliveries to one origin are sent one at a time."""
     milestones: tuple[str, ...]
-    secret: str = ""
 
 
 class Request(Struct, frozen=True, omit_defaults=True, gc=False):
@@ -208,6 +206,13 @@ class Task(Struct, frozen=True, gc=False):
         """Of one that the caller gave no id: the same for every look at the same wait."""
         name = f"task/{self.item.attempt}/{self.item.lost}"
         return str(uuid5(UUID(self.item.item_id), name))
+
+    @property
+    def title(self) -> str:
+        """Of one that no caller has named."""
+        if self.kind == "review":
+            return f"Review what {self.item.capability} made"
+        return f"{self.item.capability} was interrupted: try again?"
 
 
 class Note(Struct, frozen=True, gc=False):

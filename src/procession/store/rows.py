@@ -189,12 +189,6 @@ def standing_of(text: str) -> Standing:
     return _standing(text)
 
 
-_ASKED = {
-    "review": "Review what {capability} made",
-    "interruption": "{capability} was interrupted: try again?",
-}
-
-
 def task_values(task: Task) -> dict[str, Any]:
     """For `insert_task`, of a task that a run has left to a person."""
     item = task.item
@@ -204,7 +198,7 @@ def task_values(task: Task) -> dict[str, Any]:
         "process_id": item.process_id,
         "item_id": item.item_id,
         "kind": task.kind,
-        "title": _ASKED[task.kind].format(capability=item.capability),
+        "title": task.title,
         "person_id": None,
         "assignee_email": None,
         "template_id": None,

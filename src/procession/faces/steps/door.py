@@ -13,7 +13,7 @@ from procession.faces.steps.posted import CODE_BYTES_MAX, Fields, read_fields
 from procession.forms.definition import NONCE_FIELD
 from procession.forms.page import render_code
 from procession.forms.views import CodeView
-from procession.links import LinkGone, LinkRead, find_link
+from procession.links import LinkRead, find_live_link
 from procession.mailing import MailAway, Mailing, MailOff, code_text
 
 PREFIX = "/t/"
@@ -35,12 +35,7 @@ class Door:
 
     async def link(self, request: Request) -> LinkRead:
         """The one the path names. Raises NotFound, LinkGone."""
-        link = await find_link(self._engine, request.params["link_id"])
-        if link.revoked_ms is not None:
-            raise LinkGone("revoked")
-        if not link.is_live(self._engine.now_ms()):
-            raise LinkGone("expired")
-        return link
+        return await find_live_link(self._engine, request.params["link_id"])
 
     async def holder(self, request: Request, link: LinkRead) -> str | None:
         """Whose page this is, None while a code is needed first."""

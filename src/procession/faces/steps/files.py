@@ -31,13 +31,6 @@ class FileView(Struct, frozen=True):
     type: str
 
 
-class FileForm(Struct, frozen=True):
-    """What an upload's form holds."""
-
-    file: str
-    folder: str = ""
-
-
 class FileQuery(Struct, frozen=True):
     """A link's signature, and the time (ms) it is good until."""
 

@@ -84,10 +84,6 @@ UPDATE agent SET seen_ms = :now_ms WHERE tenant_id = :tenant_id AND agent_id = :
 UPDATE agent SET draining = 1 WHERE tenant_id = :tenant_id AND agent_id = :agent_id
   AND registered_ms = COALESCE(:registered_ms, registered_ms);
 
--- list_agents: all agents of a tenant
-SELECT agent_id, version, registered_ms, seen_ms, draining FROM agent
-WHERE tenant_id = :tenant_id ORDER BY agent_id;
-
 -- get_snapshot: the runtime snapshot of an account
 SELECT strategy_version, strategy_synced_ms, body FROM snapshot
 WHERE tenant_id = :tenant_id AND account_id = :account_id;

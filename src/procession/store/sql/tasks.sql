@@ -16,12 +16,6 @@ SELECT number, task_id, tenant_id, process_id, item_id, kind, state, title, pers
   finished_ms, expires_ms, outcome
 FROM task WHERE tenant_id = :tenant_id AND task_id = :task_id;
 
--- tasks_about: those that belong to steps of these processes, oldest first
-SELECT number, task_id, tenant_id, process_id, item_id, kind, state, title, person_id,
-  assignee_email, template_id, correlation_key, about_process_id, about_step, created_ms,
-  finished_ms, expires_ms, outcome
-FROM task WHERE about_process_id IN {process_ids} ORDER BY number;
-
 -- insert_process_metadata: to filter processes by
 INSERT INTO metadata (tenant_id, subject, key, value, number, process_id)
 SELECT tenant_id, 'process', :key, :value, number, process_id FROM process
